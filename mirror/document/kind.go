@@ -1,0 +1,95 @@
+package document
+
+import (
+	"path"
+	"regexp"
+	"strings"
+)
+
+// Kind is one of the five kinds of entity. Its value is the directory's name in
+// the repository, and the name in the API and on the command line.
+type Kind string
+
+const (
+	MCPServers Kind = "mcp-servers"
+	MCPClients Kind = "mcp-clients"
+	Skills     Kind = "skills"
+	Commands   Kind = "commands"
+	Toolkits   Kind = "toolkits"
+)
+
+// Kinds lists all kinds in dependency order: what a toolkit names comes before
+// the toolkits.
+var Kinds = []Kind{MCPServers, MCPClients, Skills, Commands, Toolkits}
+
+// Valid reports whether k is one of the five.
+func (k Kind) Valid() bool {
+	switch k {
+	case MCPServers, MCPClients, Skills, Commands, Toolkits:
+		return true
+	}
+	return false
+}
+
+// Singular is the kind's name for one entity in messages: "toolkit", "MCP server".
+func (k Kind) Singular() string {
+	switch k {
+	case MCPServers:
+		return "MCP server"
+	case MCPClients:
+		return "MCP client"
+	}
+	return strings.TrimSuffix(string(k), "s")
+}
+
+// Plural is the kind's name for several entities in messages: "toolkits", "MCP servers".
+func (k Kind) Plural() string { return k.Singular() + "s" }
+
+// Order is the kind's place in Kinds.
+func (k Kind) Order() int {
+	for i, other := range Kinds {
+		if other == k {
+			return i
+		}
+	}
+	return len(Kinds)
+}
+
+var (
+	slugPattern      = regexp.MustCompile(`^[a-z0-9]+(?:[-_.][a-z0-9]+)*$`)
+	skillSlugPattern = regexp.MustCompile(`^[a-z0-9]+(?:-[a-z0-9]+)*$`)
+)
+
+// Longest slugs, in characters (which are bytes: slugs are ASCII).
+const (
+	MaxSlug      = 128
+	MaxSkillSlug = 64
+)
+
+// ValidSlug reports whether slug may name an entity of the kind. An
+// organization's slug follows the rule of every kind but skills.
+func ValidSlug(k Kind, slug string) bool {
+	if k == Skills {
+		return len(slug) <= MaxSkillSlug && skillSlugPattern.MatchString(slug)
+	}
+	return len(slug) <= MaxSlug && slugPattern.MatchString(slug)
+}
+
+// Layout places the kinds' directories in a repository.
+type Layout struct {
+	// Prefix is the directory that holds the five directories: "" or a clean
+	// relative slash path without a slash at either end ("src", "config/ai").
+	Prefix string
+}
+
+// Dir is the directory of a kind.
+func (l Layout) Dir(k Kind) string { return path.Join(l.Prefix, string(k)) }
+
+// Path is where an entity stands: its JSON file, or a skill's directory.
+// The slug must be valid.
+func (l Layout) Path(k Kind, slug string) string {
+	if k == Skills {
+		return path.Join(l.Prefix, string(k), slug)
+	}
+	return path.Join(l.Prefix, string(k), slug+".json")
+}
