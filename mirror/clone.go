@@ -1,0 +1,123 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// Hash is a git object id in 40 lower-case hexadecimal digits; "" is none.
+type Hash string
+
+// Head is what the remote says of the mirrored branch.
+type Head struct {
+	// Hash is the branch's commit; "" while the branch does not exist.
+	Hash Hash
+	// Empty: the repository has no branch at all; a first push makes ours.
+	Empty bool
+}
+
+// Entry is one entity's place in a tree: a JSON file, or a skill's directory.
+type Entry struct {
+	Kind document.Kind
+	// Slug is the file's stem or the directory's name. It may be no valid slug:
+	// a file that claims to be an entity and cannot be one is reported, not hidden.
+	Slug string
+	// Path is the path in the repository, prefix included.
+	Path string
+	// GitID identifies the content: the blob's id, or the id of a skill's tree.
+	// Anything but a regular file (a directory, for skills) has "<mode>:<id>".
+	// "" means that nothing stands there.
+	GitID string
+}
+
+// Place names an entity by kind and slug.
+type Place struct {
+	Kind document.Kind
+	Slug string
+}
+
+// Content is what an entry holds.
+type Content struct {
+	Bytes []byte          // JSON kinds: the file as it is
+	Files []document.File // skills: every file below the directory, sorted by path
+}
+
+// Signature is a commit's author or committer.
+type Signature struct {
+	Name, Email string
+	When        time.Time
+}
+
+// FileChange writes or deletes one path of a commit's tree.
+type FileChange struct {
+	Path string // in the repository, with slashes
+	// Delete removes the file, or the directory with everything below it.
+	Delete     bool
+	Content    []byte
+	Executable bool
+	// KeepMode leaves the mode of an existing regular file as it is.
+	KeepMode bool
+}
+
+// CommitSpec is one commit to make.
+type CommitSpec struct {
+	Message string
+	Author  Signature
+	Changes []FileChange
+}
+
+// Built is a chain of commits that exists in the clone's object store and
+// nowhere else until it is pushed.
+type Built interface {
+	Parent() Hash    // the head it builds on; "" for a new branch
+	Head() Hash      // the last commit; equals Parent when there was nothing to commit
+	Commits() []Hash // oldest first; commits that would have been empty are left out
+}
+
+// Errors of a Clone.
+var (
+	// ErrStale: the branch is not where the push expected it. Nothing was written; fetch and plan again.
+	ErrStale = errors.New("the branch has moved")
+	// ErrNoCommit: the clone does not have the commit, so a comparison with it is impossible.
+	ErrNoCommit = errors.New("commit not in the clone")
+	// ErrDamaged: an object that must be there is missing or unreadable; Rebuild helps.
+	ErrDamaged = errors.New("the clone is damaged")
+)
+
+// Clone is the working-tree clone of one mirror. It is a cache: deleting it at
+// any moment loses nothing. One goroutine uses it at a time. Network faults and
+// refusals come as *Fault.
+type Clone interface {
+	// Remote asks the remote for the branch's head: one request, nothing is written.
+	Remote(ctx context.Context) (Head, error)
+	// Fetch brings a commit that Remote named, with its history, into the clone.
+	Fetch(ctx context.Context, head Hash) error
+	// Has reports whether the clone has the commit.
+	Has(ctx context.Context, commit Hash) bool
+	// Contains reports whether ancestor is in the history of commit (or is it).
+	// ErrNoCommit when either is not in the clone.
+	Contains(ctx context.Context, commit, ancestor Hash) (bool, error)
+	// Diff lists the entities whose content differs between two commits, as they
+	// are in to (GitID "" where gone). from "" lists every entity of to.
+	Diff(ctx context.Context, from, to Hash) ([]Entry, error)
+	// Lookup finds entities in a commit ("" has none): one Entry for each place, in order.
+	Lookup(ctx context.Context, at Hash, places []Place) ([]Entry, error)
+	// Read reads an entry's content, within the limits. What is wrong with the
+	// entry itself (a symlink, too large, a pointer) is a problem.
+	Read(ctx context.Context, e Entry) (*Content, *document.Problem, error)
+	// Build makes commits on top of parent ("" for a new branch). Committer is the daemon.
+	Build(ctx context.Context, parent Hash, commits []CommitSpec) (Built, error)
+	// Push moves the remote branch from b.Parent() to b.Head(), or fails with
+	// ErrStale or a *Fault. Any other outcome of an error leaves open whether the branch moved.
+	Push(ctx context.Context, b Built) error
+	// Checkout brings working files, index and the local branch to head. A file
+	// that somebody changed by hand is kept aside, never overwritten unseen.
+	Checkout(ctx context.Context, head Hash) error
+	// Rebuild throws the clone away and starts an empty one; Fetch fills it.
+	Rebuild(ctx context.Context) error
+	// Close gives the clone back: locks and descriptors.
+	Close() error
+}
