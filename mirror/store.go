@@ -1,0 +1,319 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// Key names a base, an unsettled entity or a rejected file: a kind and a path in
+// the repository, prefix included.
+type Key struct {
+	Kind document.Kind
+	Path string
+}
+
+// Row is one entity as the database holds it.
+type Row struct {
+	Kind      document.Kind
+	ID        string
+	Slug      string
+	Private   bool // owner_id is set: never exported, never imported into
+	Deleted   bool // soft-deleted
+	UpdatedBy string
+	// Document is the file form (secrets excluded); nil when Problem says why not.
+	Document *document.Document
+	Problem  *document.Problem
+	// Guard identifies the complete stored content, secrets included. Only the
+	// store computes and compares it.
+	Guard       string
+	Integration GitIntegration
+}
+
+// Place is where the row's file belongs.
+func (r *Row) Place() Place { return Place{r.Kind, r.Slug} }
+
+// Base is what both sides last agreed on for one entity.
+type Base struct {
+	Key
+	RowID string
+	Slug  string
+	// GitID is the Entry.GitID that was agreed.
+	GitID  string
+	Digest document.Digest
+	// UnknownKeys are the top-level keys of the agreed file that the kind does not define.
+	UnknownKeys []string
+	// Content is the agreed content; nil until Store.Contents loaded it.
+	Content *Content
+	// Parted: one side was deleted under "deletions: keep"; nothing moves or
+	// counts until the remaining side is edited or removed.
+	Parted bool
+}
+
+// Change is one captured write to a row.
+type Change struct {
+	ID    int64
+	Kind  document.Kind
+	RowID string // "": the whole kind (TRUNCATE)
+	// SlugBefore and SlugAfter are "" for an insert and a delete respectively.
+	SlugBefore, SlugAfter string
+	// Named: the write named updated_by, so its value is this edit's author.
+	Named bool
+}
+
+// Intent is what a push makes agreed, written before the push.
+type Intent struct {
+	ID      int64
+	Ref     string
+	Commit  Hash
+	Deleted bool // the push deletes what stands at the path
+	Base         // what becomes the base if not Deleted
+}
+
+// Reason says why an entity was left open by a run.
+type Reason string
+
+const (
+	// ReasonInvalid: the file or the row has a problem. Open until one of them changes,
+	// or until what WaitsFor names appears.
+	ReasonInvalid Reason = "invalid"
+	// ReasonRaced: a row was locked or edited while it was imported. Always due.
+	ReasonRaced Reason = "raced"
+	// ReasonHeld: a deletion that the brake holds.
+	ReasonHeld Reason = "held"
+	// ReasonBlocked: the remote refused the push for good. Always due.
+	ReasonBlocked Reason = "blocked"
+)
+
+// Direction is where an action writes.
+type Direction string
+
+const (
+	ToGit      Direction = "to_git"
+	ToDatabase Direction = "to_database"
+)
+
+// Verdict is what a person decided on a held deletion.
+type Verdict string
+
+const (
+	Undecided Verdict = ""
+	Approved  Verdict = "approved"
+	Discarded Verdict = "discarded"
+)
+
+// Unsettled is an entity that a run left open: nothing open is forgotten when
+// the cursor moves.
+type Unsettled struct {
+	Key
+	RowID  string
+	Slug   string
+	Reason Reason
+	// WaitsFor are the slugs of MCP servers whose change makes it due.
+	WaitsFor []string
+	// Due: planned in the next run whatever happens.
+	Due bool
+	// Digest and GitID are what the two sides were when it was left open.
+	Digest    document.Digest
+	GitID     string
+	Direction Direction
+	Verdict   Verdict
+}
+
+// GitIntegration is what the column git_integration holds.
+type GitIntegration struct {
+	Path     string       `json:"path,omitempty"`
+	GitID    string       `json:"oid,omitempty"`
+	Commit   Hash         `json:"commit,omitempty"`
+	SyncedAt *time.Time   `json:"synced_at,omitempty"`
+	Error    *EntityError `json:"error,omitempty"`
+}
+
+// EntityError is a document.Problem as it is recorded.
+type EntityError struct {
+	Code       document.Code `json:"code"`
+	HTTPCode   int           `json:"http_code"`
+	Message    string        `json:"message"`
+	Path       string        `json:"path,omitempty"`
+	Commit     Hash          `json:"commit,omitempty"`
+	DetectedAt time.Time     `json:"detected_at"`
+}
+
+// Query asks for the database's side of a run.
+type Query struct {
+	// Full: every row, base and unsettled entity.
+	Full bool
+	// Entries are what differs in git: the bases at their paths, the rows of those
+	// bases, and the rows (soft-deleted ones too) at their slugs are loaded.
+	Entries []Entry
+}
+
+// Observation is the database's side, read in one snapshot. It holds the
+// captured changes; the rows, bases, intents and unsettled entities they and the
+// query concern; the unsettled entities that are due, or wait for an MCP server
+// that the changes or entries name; and the toolkits that name such a server.
+type Observation struct {
+	Changes   []Change
+	Rows      []*Row
+	Bases     []*Base
+	Intents   []*Intent
+	Unsettled []*Unsettled
+	// Mirrored is the number of bases; LargestMirrored the largest within the last hour.
+	Mirrored, LargestMirrored int
+	// Deleted counts the deletions settled within the last hour; Held those that wait for a person.
+	Deleted, Held map[Direction]int
+	// Requested is Mirror.Requested in this snapshot.
+	Requested int64
+}
+
+// RowAction is what an import does to a row.
+type RowAction int
+
+const (
+	RowCreate RowAction = iota
+	// RowUpdate writes the document into Row, under Document.Slug, and brings it back if it was soft-deleted.
+	RowUpdate
+	// RowDelete soft-deletes Row.
+	RowDelete
+	// RowKeep only writes the base: both sides agree already.
+	RowKeep
+)
+
+// RowChange is one entity's import.
+type RowChange struct {
+	Action   RowAction
+	Key      Key
+	Row      *Row               // what was planned on; nil for RowCreate
+	Document *document.Document // file form; nil for RowDelete
+	// Base is what is agreed once the row is written; its RowID is filled by the
+	// store. nil drops the base at Key.
+	Base *Base
+	// Vacated is the path of a base that goes because the entity moved to Key; "" if none.
+	Vacated string
+	// Integration is the row's new git_integration.
+	Integration GitIntegration
+	// Consume are the captured changes that the decision took into account; they
+	// go with the import. (A merge leaves them until its export is settled.)
+	Consume []int64
+	// Conflicts keep what the import replaces.
+	Conflicts []*Conflict
+}
+
+// Outcome of one RowChange.
+type Outcome struct {
+	RowID string
+	// Raced: the row was locked, edited since, or its slug was taken meanwhile. Nothing was written.
+	Raced bool
+	// Problem: the database refused the row. Nothing was written.
+	Problem *document.Problem
+	// Own are the captured changes that this write made and that are not consumed
+	// yet (RowChange of a merge): they go with the settle.
+	Own []int64
+}
+
+// ConflictReason says why a document was kept.
+type ConflictReason string
+
+const (
+	ConflictBothChanged      ConflictReason = "both_changed"
+	ConflictReplaced         ConflictReason = "replaced"
+	ConflictHistoryRewritten ConflictReason = "history_rewritten"
+	ConflictPrivate          ConflictReason = "became_private"
+	ConflictInvalidMerge     ConflictReason = "invalid_merge"
+)
+
+// Conflict keeps the documents of a decision that dropped something. Unique on
+// (kind, row, base git id, database digest, git id), so writing it twice is once.
+type Conflict struct {
+	Key
+	RowID    string
+	Slug     string
+	Reason   ConflictReason
+	Base     *document.Document
+	Database *document.Document
+	Git      *document.Document
+	// Decided is the side that won the contested places.
+	Decided document.Policy
+	// Places are the contested ones.
+	Places     []string
+	BaseGitID  string
+	DatabaseID document.Digest
+	GitID      string
+}
+
+// RowStatus writes a row's git_integration.
+type RowStatus struct {
+	Kind        document.Kind
+	RowID       string
+	Integration GitIntegration
+}
+
+// RejectedFile is a file with an error and no entity.
+type RejectedFile struct {
+	Key
+	Slug  string
+	GitID string
+	Error EntityError
+}
+
+// Event is something that happened to a mirror and that people may want to know later.
+type Event struct {
+	Code    string
+	Message string
+}
+
+// Settlement is all that a run remembers, written in one transaction.
+type Settlement struct {
+	Cursor     Hash
+	RemoteSeen Hash
+	Bases      []*Base
+	DropBases  []Key
+	Consumed   []int64
+	// DropIntents: a push from the observed head has won (or an intent was found to
+	// be the base), so these intents are history.
+	DropIntents []int64
+	Unsettled   []*Unsettled
+	Settled     []Key // no longer unsettled
+	Statuses    []RowStatus
+	Rejected    []*RejectedFile
+	Accepted    []Key // no longer rejected
+	Deletions   map[Direction]int
+	Events      []Event
+	State       State
+	// Run is recorded when not nil.
+	Run *Report
+	// Covered answers every request up to this number.
+	Covered int64
+}
+
+// Errors of a Store.
+var (
+	// ErrLeaseLost: another daemon holds the mirror now; nothing was written.
+	ErrLeaseLost = errors.New("the mirror's lease went to another daemon")
+	// ErrNoMirror: the organization has no connection.
+	ErrNoMirror = errors.New("no such mirror")
+)
+
+// Store is the database. Every method is one transaction, or none.
+type Store interface {
+	// Mirror loads a mirror.
+	Mirror(ctx context.Context, organizationID string) (*Mirror, error)
+	// Identify stores what a connection was resolved to. Another identity than the
+	// stored one forgets the cursor; bases are kept for each identity.
+	Identify(ctx context.Context, m *Mirror, identity Identity, repository Repository) error
+	// Observe reads the database's side.
+	Observe(ctx context.Context, m *Mirror, q Query) (*Observation, error)
+	// Contents fills Base.Content.
+	Contents(ctx context.Context, m *Mirror, bases []*Base) error
+	// Servers tells of the organization-level MCP servers with these slugs; absent ones are left out.
+	Servers(ctx context.Context, m *Mirror, slugs []string) (map[string]document.Server, error)
+	// Import writes rows, in the order given, and their bases in one transaction; one
+	// Outcome for each. Slugs may be swapped among the rows of one import.
+	Import(ctx context.Context, m *Mirror, runID string, changes []*RowChange) ([]Outcome, error)
+	// Intend writes intents and conflicts before a push.
+	Intend(ctx context.Context, m *Mirror, runID string, intents []*Intent, conflicts []*Conflict) error
+	// Settle ends a run: ErrLeaseLost when the epoch is not the mirror's any more.
+	Settle(ctx context.Context, m *Mirror, s *Settlement) error
+}
