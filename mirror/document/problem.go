@@ -32,6 +32,9 @@ type Problem struct {
 	File string
 	// Line and Column count from 1, columns in bytes; 0 where there is no position.
 	Line, Column int
+	// Pointer is the JSON pointer (RFC 6901) of the place in a JSON kind's
+	// document that the problem is in; "" for the whole, and where it is no JSON.
+	Pointer string
 	// WaitsFor names the MCP servers' slugs whose appearance or change may clear
 	// the problem (MISSING_INTEGRATION, MISSING_TOOL).
 	WaitsFor []string

@@ -1,0 +1,101 @@
+package document
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Integrations lists the MCP servers that a toolkit names, sorted; nil for other kinds.
+func (d *Document) Integrations() []string {
+	if d.Kind != Toolkits {
+		return nil
+	}
+	integrations, _ := d.Fields["integrations"].(map[string]any)
+	return sortedKeys(integrations)
+}
+
+// ServerFacts tells what a reference check needs of an MCP server's document.
+func (d *Document) ServerFacts() Server {
+	tools, known := d.Fields["tools"].(map[string]any)
+	if !known || d.Kind != MCPServers {
+		return Server{}
+	}
+	facts := Server{ToolsKnown: true, Tools: make(map[string]bool, len(tools))}
+	for name := range tools {
+		facts.Tools[name] = true
+	}
+	return facts
+}
+
+// CheckReferences judges a toolkit's integrations against the organization's
+// servers: MISSING_INTEGRATION, then MISSING_TOOL. Other kinds have no problem.
+func CheckReferences(d *Document, servers map[string]Server) *Problem {
+	var missing, lacking, tools []string
+	for _, slug := range d.Integrations() {
+		server, known := servers[slug]
+		if !known {
+			missing = append(missing, slug)
+			continue
+		}
+		absent := d.absentTools(slug, server)
+		if len(absent) > 0 {
+			lacking = append(lacking, slug)
+		}
+		for _, tool := range absent {
+			tools = append(tools, fmt.Sprintf("tool %s of MCP server %s", quoteKey(tool), quoteKey(slug)))
+		}
+	}
+	p := &Problem{WaitsFor: append(slices.Clone(missing), lacking...)}
+	slices.Sort(p.WaitsFor)
+	switch {
+	case len(missing) > 0:
+		for i, slug := range missing {
+			missing[i] = quoteKey(slug)
+		}
+		p.Code, p.Pointer = MissingIntegration, "/integrations"
+		p.Message = "integrations: the organization does not have " + plural(len(missing), "the MCP server ", "the MCP servers ") + enumerate(missing)
+	case len(tools) > 0:
+		p.Code, p.Pointer = MissingTool, "/integrations"
+		p.Message = "integrations: not listed by the server: " + enumerate(tools)
+	default:
+		return nil
+	}
+	return p
+}
+
+// absentTools lists the tools that d names of a server and the server does not
+// list. "*" names none.
+func (d *Document) absentTools(slug string, server Server) []string {
+	if !server.ToolsKnown {
+		return nil
+	}
+	integrations, _ := d.Fields["integrations"].(map[string]any)
+	integration, _ := integrations[slug].(map[string]any)
+	named, _ := integration["tools"].([]any)
+	var absent []string
+	for _, t := range named {
+		if tool, ok := t.(string); ok && !server.Tools[tool] {
+			absent = append(absent, tool)
+		}
+	}
+	slices.Sort(absent)
+	return slices.Compact(absent)
+}
+
+// mostNamed is how many names a message lists.
+const mostNamed = 10
+
+func enumerate(names []string) string {
+	if extra := len(names) - mostNamed; extra > 0 {
+		return strings.Join(names[:mostNamed], ", ") + fmt.Sprintf(" and %d more", extra)
+	}
+	return strings.Join(names, ", ")
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}

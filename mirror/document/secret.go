@@ -1,0 +1,188 @@
+package document
+
+import (
+	"maps"
+	"strings"
+)
+
+// Redact turns the stored form of a document into file form: secret entries of
+// env and headers lose their values, forbidden keys go, normal form.
+//
+// It fails closed: an entry is public only if it is an object that says
+// "secret": false. What has no shape that is known is a secret without
+// anything to tell.
+func Redact(stored *Document) *Document {
+	d := stored.Clone()
+	for name := range d.Fields {
+		switch {
+		case forbidden[name]:
+			delete(d.Fields, name)
+		case holdsEntries(d.Kind, name):
+			d.Fields[name] = redactEntries(d.Fields[name])
+		}
+	}
+	return d.Normalize()
+}
+
+func redactEntries(value any) any {
+	entries, ok := value.(map[string]any)
+	if !ok {
+		if isEmpty(value) {
+			return nil
+		}
+		return false // tells nothing, and Validate refuses it
+	}
+	redacted := make(map[string]any, len(entries))
+	for name, content := range entries {
+		redacted[name] = redactEntry(content)
+	}
+	return redacted
+}
+
+func redactEntry(content any) any {
+	if isPublic(content) {
+		return content
+	}
+	redacted := map[string]any{}
+	if entry, ok := content.(map[string]any); ok {
+		for name, v := range entry {
+			if !strings.EqualFold(strings.TrimSpace(name), "value") {
+				redacted[name] = v
+			}
+		}
+	}
+	redacted["secret"] = true
+	return redacted
+}
+
+// isPublic reports whether a stored entry says itself that it is no secret.
+func isPublic(content any) bool {
+	entry, ok := content.(map[string]any)
+	return ok && entry["secret"] == false
+}
+
+func isEmpty(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// Absorb turns a file-form document into stored form: secret entries take their
+// values from current, the stored form of the same row (nil for a new row).
+// CheckSecrets must have found no problem.
+func Absorb(file, current *Document) *Document {
+	d := file.Clone().Normalize()
+	for _, name := range []string{"env", "headers"} {
+		entries, ok := d.Fields[name].(map[string]any)
+		if !ok || !holdsEntries(d.Kind, name) {
+			continue
+		}
+		for entry, content := range entries {
+			entries[entry] = absorbEntry(content, current.storedValue(name, entry))
+		}
+	}
+	return d
+}
+
+// absorbEntry is the stored form of a file's entry; value is what the row holds.
+func absorbEntry(content, value any) any {
+	switch v := content.(type) {
+	case string:
+		return map[string]any{"value": v, "secret": false}
+	case map[string]any:
+		entry := maps.Clone(v)
+		if entry["secret"] != true {
+			entry["secret"] = false
+			return entry
+		}
+		delete(entry, "value")
+		if value != nil {
+			entry["value"] = value
+		}
+		return entry
+	}
+	return content
+}
+
+// storedValue is the value of an entry in stored form, nil if there is none.
+func (d *Document) storedValue(name, entry string) any {
+	if d == nil {
+		return nil
+	}
+	entries, _ := d.Fields[name].(map[string]any)
+	switch v := entries[entry].(type) {
+	case string:
+		return v
+	case map[string]any:
+		return canonicalValue(v["value"])
+	}
+	return nil
+}
+
+// CheckSecrets refuses a file that carries a value, a string or "secret": false
+// for an entry that row (file form of the database's row; nil for none) holds as secret.
+func CheckSecrets(file, row *Document) *Problem {
+	if file == nil || row == nil {
+		return nil
+	}
+	for _, name := range []string{"env", "headers"} {
+		held, _ := row.Fields[name].(map[string]any)
+		found, _ := file.Fields[name].(map[string]any)
+		if !holdsEntries(file.Kind, name) {
+			continue
+		}
+		for _, entry := range sortedKeys(found) {
+			if isSecret(held[entry]) && !isBareSecret(found[entry]) {
+				return broken(`is a secret in the database: a file must say "secret": true and hold no value; secrecy is lowered only in the database`).
+					below(entry).below(name).problem()
+			}
+		}
+	}
+	return nil
+}
+
+// isSecret reports whether an entry in file form is a secret.
+func isSecret(content any) bool {
+	entry, ok := content.(map[string]any)
+	return ok && entry["secret"] == true
+}
+
+// isBareSecret reports whether a file's entry says that it is a secret, and nothing of its value.
+func isBareSecret(content any) bool {
+	entry, _ := content.(map[string]any)
+	return isSecret(content) && entry["value"] == nil
+}
+
+// SecretsHeld reports whether a stored document holds any secret value.
+func SecretsHeld(stored *Document) bool {
+	for _, name := range []string{"env", "headers"} {
+		if !holdsEntries(stored.Kind, name) {
+			return false
+		}
+		value := stored.Fields[name]
+		entries, ok := value.(map[string]any)
+		if !ok && !isEmpty(value) {
+			return true
+		}
+		for _, content := range entries {
+			if isPublic(content) {
+				continue
+			}
+			if entry, ok := content.(map[string]any); ok {
+				content = entry["value"]
+			}
+			if content != nil && content != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
