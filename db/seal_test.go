@@ -9,7 +9,7 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-func key(b byte) []byte { return bytes.Repeat([]byte{b}, KeySize) }
+func testKey(b byte) []byte { return bytes.Repeat([]byte{b}, KeySize) }
 
 func newTestSealer(t *testing.T, present []byte, previous ...[]byte) *Sealer {
 	t.Helper()
@@ -21,7 +21,7 @@ func newTestSealer(t *testing.T, present []byte, previous ...[]byte) *Sealer {
 }
 
 func TestSealRoundTrip(t *testing.T) {
-	s := newTestSealer(t, key(1))
+	s := newTestSealer(t, testKey(1))
 	const place = "bitbucket_connections/1/client_secret"
 	sealed, err := s.Seal(mirror.NewSecret("hunter2"), place)
 	if err != nil {
@@ -44,7 +44,7 @@ func TestSealRoundTrip(t *testing.T) {
 }
 
 func TestSealNothing(t *testing.T) {
-	s := newTestSealer(t, key(1))
+	s := newTestSealer(t, testKey(1))
 	if sealed, err := s.Seal(mirror.Secret{}, "x"); sealed != "" || err != nil {
 		t.Errorf("sealed %q, %v", sealed, err)
 	}
@@ -57,10 +57,10 @@ func TestSealNothing(t *testing.T) {
 }
 
 func TestSealRotation(t *testing.T) {
-	before := newTestSealer(t, key(1))
+	before := newTestSealer(t, testKey(1))
 	sealed, _ := before.Seal(mirror.NewSecret("s"), "x")
 
-	after := newTestSealer(t, key(2), key(1))
+	after := newTestSealer(t, testKey(2), testKey(1))
 	if !after.NeedsReseal(sealed) || before.NeedsReseal(sealed) {
 		t.Error("only the new sealer has to seal anew")
 	}
@@ -71,14 +71,14 @@ func TestSealRotation(t *testing.T) {
 		t.Error("fingerprints")
 	}
 
-	_, err := newTestSealer(t, key(2)).Open(sealed, "x")
+	_, err := newTestSealer(t, testKey(2)).Open(sealed, "x")
 	if unknown, ok := errors.AsType[*UnknownKeyError](err); !ok || unknown.KeyID != before.KeyID() {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestSealBroken(t *testing.T) {
-	s := newTestSealer(t, key(1))
+	s := newTestSealer(t, testKey(1))
 	good, _ := s.Seal(mirror.NewSecret("s"), "x")
 	for _, sealed := range []string{"s", "v1", "v2" + good[2:], good[:len(good)-4], good + "!", "v1:" + s.KeyID() + ":", "v1:" + s.KeyID()} {
 		if _, err := s.Open(sealed, "x"); !errors.Is(err, ErrSealBroken) {
@@ -91,7 +91,7 @@ func TestSealerRefusesShortKeys(t *testing.T) {
 	if _, err := NewSealer(make([]byte, 16)); err == nil {
 		t.Error("16 bytes were accepted")
 	}
-	if _, err := NewSealer(key(1), nil); err == nil || !strings.Contains(err.Error(), "previous key 1") {
+	if _, err := NewSealer(testKey(1), nil); err == nil || !strings.Contains(err.Error(), "previous key 1") {
 		t.Errorf("error %v", err)
 	}
 }
