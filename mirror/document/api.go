@@ -25,9 +25,5 @@ func SameButName(a, b *Document) bool { panic("to do") }
 // top-level values equal, and for mcp-servers type, url and command unchanged.
 func Similar(a, b *Document) bool { panic("to do") }
 
-// Frontmatter returns name and description of a skill's SKILL.md ("" where
-// absent or unreadable).
-func (d *Document) Frontmatter() (name, description string) { panic("to do") }
-
 // WithDescription is a skill with its frontmatter's description edited in place.
 func (d *Document) WithDescription(description string) *Document { panic("to do") }
