@@ -88,8 +88,8 @@ type Mirror struct {
 	Epoch  int64
 	Paused bool
 	// Requested counts the runs asked for by API or CLI; a run covers the number that it read at its start.
-	Requested int64
-	State     State
+	Requested, Covered int64
+	State              State
 }
 
 // Branch is the branch that is mirrored.

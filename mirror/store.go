@@ -150,10 +150,18 @@ type Query struct {
 	Entries []Entry
 }
 
-// Observation is the database's side, read in one snapshot. It holds the
-// captured changes; the rows, bases, intents and unsettled entities they and the
-// query concern; the unsettled entities that are due, or wait for an MCP server
-// that the changes or entries name; and the toolkits that name such a server.
+// Observation is the database's side, read in one snapshot. It holds
+//
+//   - the captured changes, and every outstanding intent;
+//   - the unsettled entities that are due, that stand at a path or belong to a row
+//     which a change, an entry or an intent names, or that wait for an MCP server
+//     which a change or an entry names;
+//   - the toolkits that name such a server;
+//   - the rows of all these (by id, and by slug: a soft-deleted organization-level
+//     row too, the latest one last), the bases of these rows, the bases at the paths
+//     of these rows, entries, intents and unsettled entities, and those bases' rows.
+//
+// A base's row that is missing here is gone for good.
 type Observation struct {
 	Changes   []Change
 	Rows      []*Row
@@ -177,8 +185,6 @@ const (
 	RowUpdate
 	// RowDelete soft-deletes Row.
 	RowDelete
-	// RowKeep only writes the base: both sides agree already.
-	RowKeep
 )
 
 // RowChange is one entity's import.
@@ -195,8 +201,11 @@ type RowChange struct {
 	// Integration is the row's new git_integration.
 	Integration GitIntegration
 	// Consume are the captured changes that the decision took into account; they
-	// go with the import. (A merge leaves them until its export is settled.)
+	// go with the import, and so do those that the import itself makes.
 	Consume []int64
+	// KeepChanges: the import is half of a merge, whose export still has to be
+	// settled; nothing is consumed, and Outcome.Own names what the import made.
+	KeepChanges bool
 	// Conflicts keep what the import replaces.
 	Conflicts []*Conflict
 }

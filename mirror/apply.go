@@ -1,0 +1,222 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// apply carries out one plan: rows first, then the branch, then what is remembered.
+type apply struct {
+	*run
+	*view
+	plan   *Plan
+	layout document.Layout
+	// head is the branch's head once the exports are pushed.
+	head    Hash
+	exports []*export
+	// skip holds decisions that could not be carried out in this round.
+	skip  map[*Decision]bool
+	raced int
+	s     Settlement
+}
+
+func newApply(r *run, v *view, p *Plan) *apply {
+	a := &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}}
+	a.s.Deletions = map[Direction]int{}
+	return a
+}
+
+// idle reports that the round has nothing to write, remember or answer.
+func (a *apply) idle() bool {
+	if len(a.obs.Changes) > 0 || len(a.foundIntents) > 0 || len(a.obs.Unsettled) > 0 || a.req.Record ||
+		a.obs.Requested > a.mirror.Covered || a.mirror.Cursor != a.view.head ||
+		a.mirror.RemoteSeen != a.view.head || a.mirror.State.Name != StateOK {
+		return false
+	}
+	for _, d := range a.plan.Decisions {
+		if d.Effect != Nothing || a.status(d, nil) != nil || a.formMoved(d) {
+			return false
+		}
+	}
+	return a.view.head != ""
+}
+
+// importRows writes rows and their bases in one transaction.
+func (a *apply) importRows(ctx context.Context) error {
+	var changes []*RowChange
+	var decisions []*Decision
+	for _, d := range a.plan.Decisions {
+		if d.toRow {
+			changes = append(changes, a.rowChange(d))
+			decisions = append(decisions, d)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	a.progress("import", 0, len(changes))
+	outcomes, err := a.Store.Import(ctx, a.mirror, a.req.RunID, changes)
+	if err != nil {
+		return err
+	}
+	for i, d := range decisions {
+		a.afterImport(d, changes[i], outcomes[i])
+	}
+	return nil
+}
+
+// rowChange is one decision's import. When the branch is written too, what the row
+// agrees with after the import is git's version, and the captured changes stay
+// until the export is settled: a crash in between leaves an ordinary export.
+func (a *apply) rowChange(d *Decision) *RowChange {
+	c := &RowChange{Row: d.Row, Conflicts: d.Conflicts, Consume: d.Changes}
+	if d.Effect == RemoveRow {
+		c.Action, c.Key = RowDelete, d.Base.Key
+		return c
+	}
+	f := d.file()
+	c.Action, c.Document = RowUpdate, d.stored(d.Document)
+	if d.Row == nil {
+		c.Action = RowCreate
+	}
+	if d.toFile {
+		c.KeepChanges, c.Consume = true, nil
+		c.Base, c.Key = d.Base, Key{d.Kind, f.Path}
+		if f.Document != nil {
+			c.Base = newBase(d, f.Path, f.GitID, f.Document, f.Content)
+		}
+		if c.Base != nil {
+			c.Key = c.Base.Key
+		}
+	} else {
+		c.Base = newBase(d, f.Path, f.GitID, d.Document, f.Content)
+		c.Key = c.Base.Key
+	}
+	if d.Base != nil && d.Base.Path != c.Key.Path {
+		c.Vacated = d.Base.Path
+	}
+	c.Integration = a.synced(c.Key.Path, f.GitID, a.view.head, d.Problem)
+	return c
+}
+
+func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
+	log := a.log.With("kind", d.Kind, "slug", d.Slug(), "path", c.Key.Path)
+	switch {
+	case o.Raced:
+		a.raced++
+		a.skip[d] = true
+		a.s.Unsettled = append(a.s.Unsettled, &Unsettled{Key: c.Key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonRaced, Due: true, GitID: d.file().GitID})
+		log.Info("row was edited meanwhile, left for the next round")
+		return
+	case o.Problem != nil:
+		d.Effect, d.Problem, d.Document, d.toRow, d.toFile = Refuse, o.Problem, nil, false, false
+		return
+	}
+	if d.Row == nil {
+		d.Row = &Row{Kind: d.Kind, ID: o.RowID, Slug: d.Slug()}
+	}
+	a.s.Consumed = append(a.s.Consumed, o.Own...)
+	switch {
+	case d.Effect == RemoveRow:
+		a.report.Deleted++
+		a.s.Deletions[ToDatabase]++
+		log.Info("soft-deleted in the database")
+	case c.KeepChanges:
+		a.report.Merged++
+		log.Info("merged into the database")
+	default:
+		a.report.Imported++
+		log.Info("imported", "row", o.RowID)
+	}
+	a.report.Conflicts += len(d.Conflicts)
+}
+
+func rowID(d *Decision) string {
+	switch {
+	case d.Row != nil:
+		return d.Row.ID
+	case d.Base != nil:
+		return d.Base.RowID
+	}
+	return ""
+}
+
+// newBase is what is agreed once doc stands at path.
+func newBase(d *Decision, path, gitID string, doc *document.Document, content *Content) *Base {
+	return &Base{
+		Key: Key{d.Kind, path}, RowID: rowID(d), Slug: doc.Slug, GitID: gitID,
+		Digest: doc.Digest(), UnknownKeys: doc.UnknownKeys(), Content: content,
+	}
+}
+
+// export commits and pushes what the database changed. The error is a fault of the
+// push, ErrStale, or a failure before it; imports are not undone by it.
+func (a *apply) export(ctx context.Context) error {
+	var conflicts []*Conflict
+	for _, d := range a.plan.Decisions {
+		if a.skip[d] {
+			continue
+		}
+		if d.toFile {
+			a.exports = append(a.exports, a.newExport(d))
+		}
+		if !d.toRow {
+			conflicts = append(conflicts, d.Conflicts...)
+			a.report.Conflicts += len(d.Conflicts)
+		}
+	}
+	if len(a.exports) == 0 {
+		if len(conflicts) > 0 {
+			return a.Store.Intend(ctx, a.mirror, a.req.RunID, nil, conflicts)
+		}
+		return nil
+	}
+	if a.mirror.Settings.Push == PushPullRequest {
+		return &Fault{
+			Code:    CodeBranchRestricted,
+			Message: "This mirror may change the branch by pull request only, which this version cannot do yet.",
+			Remedy:  "Set push to direct, or wait for a version with pull requests. Imports go on; changes in the database stay pending.",
+			Class:   Permanent,
+		}
+	}
+	a.progress("commit", 0, len(a.exports))
+	built, err := a.clone.Build(ctx, a.view.head, a.commits())
+	if err != nil {
+		return err
+	}
+	intents, err := a.intents(ctx, built)
+	if err != nil {
+		return err
+	}
+	if built.Head() == built.Parent() {
+		return nil // the files say it already
+	}
+	if err := a.Store.Intend(ctx, a.mirror, a.req.RunID, intents, conflicts); err != nil {
+		return err
+	}
+	a.progress("push", 0, len(a.exports))
+	if err := a.clone.Push(ctx, built); err != nil {
+		a.logPushFailure(err)
+		return err
+	}
+	a.head = built.Head()
+	a.report.Commits = append(a.report.Commits, built.Commits()...)
+	// This push was made from the observed head, so no earlier one can still arrive.
+	for _, i := range a.obs.Intents {
+		a.s.DropIntents = append(a.s.DropIntents, i.ID)
+	}
+	for _, i := range intents {
+		a.s.DropIntents = append(a.s.DropIntents, i.ID)
+	}
+	return nil
+}
+
+func (a *apply) logPushFailure(err error) {
+	if errors.Is(err, ErrStale) {
+		a.log.Info("branch moved before the push, nothing was written")
+		return
+	}
+	a.log.Warn("push failed, exports stay pending", "exports", len(a.exports), "error", err)
+}

@@ -1,0 +1,118 @@
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// export is one decision's change of the branch.
+type export struct {
+	*Decision
+	verb    Verb
+	from    string // path before a rename, "" otherwise
+	path    string
+	changes []FileChange
+	content *Content // what stands at path afterwards
+	base    *Base    // agreed once pushed; nil for a deletion
+}
+
+func (a *apply) newExport(d *Decision) *export {
+	e := &export{Decision: d, verb: d.verb(a.layout, ToGit), path: d.Path(a.layout)}
+	f := d.file()
+	if d.Effect == RemoveFile {
+		e.changes = []FileChange{{Path: f.Path, Delete: true}}
+		return e
+	}
+	if f.Exists() && f.Path != e.path {
+		e.from = f.Path
+		e.changes = append(e.changes, FileChange{Path: f.Path, Delete: true})
+	}
+	if d.Kind == document.Skills {
+		e.skillChanges(f)
+	} else {
+		e.fileChange(f)
+	}
+	return e
+}
+
+// fileChange edits the JSON file that is there, or writes a new one.
+func (e *export) fileChange(f *File) {
+	text := document.Encode(e.Document)
+	if f.Exists() && f.Problem == nil && f.Content != nil {
+		text = document.Edit(f.Content.Bytes, e.Document)
+	}
+	e.content = &Content{Bytes: text}
+	e.changes = append(e.changes, FileChange{Path: e.path, Content: text, KeepMode: true})
+}
+
+// skillChanges writes the files of a skill that differ.
+func (e *export) skillChanges(f *File) {
+	e.content = &Content{Files: e.Document.Files}
+	old := map[string]document.File{}
+	switch {
+	case e.from != "": // the old directory goes, the new one is written whole
+	case f.Exists() && (f.Problem != nil || f.Content == nil):
+		e.changes = append(e.changes, FileChange{Path: e.path, Delete: true})
+	case f.Exists():
+		for _, file := range f.Content.Files {
+			old[file.Path] = file
+		}
+	}
+	for _, file := range e.Document.Files {
+		was, there := old[file.Path]
+		delete(old, file.Path)
+		if there && was.Executable == file.Executable && bytes.Equal(was.Content, file.Content) {
+			continue
+		}
+		e.changes = append(e.changes, FileChange{Path: e.path + "/" + file.Path, Content: file.Content, Executable: file.Executable})
+	}
+	for path := range old {
+		e.changes = append(e.changes, FileChange{Path: e.path + "/" + path, Delete: true})
+	}
+}
+
+// intents finds what the built commits make agreed.
+func (a *apply) intents(ctx context.Context, built Built) ([]*Intent, error) {
+	places := make([]Place, len(a.exports))
+	for i, e := range a.exports {
+		places[i] = Place{e.Kind, e.Slug()}
+	}
+	entries, err := a.clone.Lookup(ctx, built.Head(), places)
+	if err != nil {
+		return nil, err
+	}
+	ref := "refs/heads/" + a.mirror.Branch()
+	var intents []*Intent
+	gone := func(e *export, path, slug string) {
+		intents = append(intents, &Intent{Ref: ref, Commit: built.Head(), Deleted: true,
+			Base: Base{Key: Key{e.Kind, path}, RowID: rowID(e.Decision), Slug: slug}})
+	}
+	for i, e := range a.exports {
+		if e.Effect == RemoveFile {
+			gone(e, e.path, e.Slug())
+			continue
+		}
+		if entries[i].GitID == "" {
+			return nil, fmt.Errorf("%s is not in the commit that writes it", e.path)
+		}
+		if e.from != "" && !a.writtenAgain(e.from) {
+			gone(e, e.from, e.file().Slug)
+		}
+		e.base = newBase(e.Decision, e.path, entries[i].GitID, e.Document, e.content)
+		intents = append(intents, &Intent{Ref: ref, Commit: built.Head(), Base: *e.base})
+	}
+	return intents, nil
+}
+
+// writtenAgain reports whether another export of this run writes path.
+func (a *apply) writtenAgain(path string) bool {
+	for _, e := range a.exports {
+		if e.Effect == Converge && e.path == path {
+			return true
+		}
+	}
+	return false
+}

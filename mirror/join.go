@@ -1,0 +1,161 @@
+package mirror
+
+import "github.com/confmirror/confmirror/mirror/document"
+
+// join matches bases, rows and files into subjects, one for each entity.
+type join struct {
+	*view
+	layout   document.Layout
+	files    map[Key]Entry
+	rows     map[string]*Row
+	bases    map[Key]*Base
+	subjects []*Subject
+	byPath   map[Key]*Subject
+	byRow    map[string]*Subject
+}
+
+func newJoin(l document.Layout, v *view, files map[Key]Entry) *join {
+	j := &join{
+		view: v, layout: l, files: files,
+		rows: map[string]*Row{}, bases: map[Key]*Base{},
+		byPath: map[Key]*Subject{}, byRow: map[string]*Subject{},
+	}
+	for _, row := range v.obs.Rows {
+		j.rows[row.ID] = row
+	}
+	for _, b := range v.obs.Bases {
+		j.bases[b.Key] = b
+	}
+	v.left = make(map[Key]*Unsettled, len(v.obs.Unsettled))
+	for _, u := range v.obs.Unsettled {
+		v.left[u.Key] = u
+	}
+	return j
+}
+
+// applyIntents: where git shows what a push of ours meant to make agreed, that is
+// agreed, however the push's answer was lost and whoever pushed since.
+func (j *join) applyIntents() {
+	for _, i := range j.obs.Intents {
+		at := j.files[i.Key]
+		if i.Deleted != (at.GitID == "") || (!i.Deleted && at.GitID != i.GitID) {
+			continue
+		}
+		j.foundIntents = append(j.foundIntents, i.ID)
+		if i.Deleted {
+			delete(j.bases, i.Key)
+			j.foundDrops = append(j.foundDrops, i.Key)
+			continue
+		}
+		base := i.Base
+		j.bases[i.Key] = &base
+		j.foundBases = append(j.foundBases, &base)
+	}
+}
+
+func (j *join) file(k document.Kind, slug, path string) *File {
+	if e, ok := j.files[Key{k, path}]; ok {
+		return &File{Entry: e}
+	}
+	return &File{Entry: Entry{Kind: k, Slug: slug, Path: path}}
+}
+
+func (j *join) add(s *Subject, key Key) {
+	s.Left = j.left[key]
+	j.subjects = append(j.subjects, s)
+	j.byPath[key] = s
+	if s.Row != nil {
+		j.byRow[s.Row.ID] = s
+	}
+	if s.Base != nil && s.Base.RowID != "" {
+		j.byRow[s.Base.RowID] = s
+	}
+}
+
+func (j *join) addBases() {
+	for key, b := range j.bases {
+		s := &Subject{Kind: b.Kind, Base: b, Row: j.rows[b.RowID], File: j.file(b.Kind, b.Slug, b.Path)}
+		if s.live() && s.Row.Slug != b.Slug && document.ValidSlug(b.Kind, s.Row.Slug) {
+			to := j.layout.Path(b.Kind, s.Row.Slug)
+			if _, agreed := j.bases[Key{b.Kind, to}]; !agreed {
+				s.Target = j.file(b.Kind, s.Row.Slug, to)
+			}
+		}
+		j.add(s, key)
+	}
+}
+
+// addRows adds the rows that no base knows. Live rows come first: a soft-deleted one
+// counts only where no live one has its slug.
+func (j *join) addRows() {
+	for _, row := range j.obs.Rows {
+		if j.byRow[row.ID] == nil && !row.Private && !row.Deleted {
+			j.addRow(row)
+		}
+	}
+	for _, row := range j.obs.Rows {
+		if j.byRow[row.ID] != nil || row.Private || !row.Deleted {
+			continue
+		}
+		path := j.layout.Path(row.Kind, row.Slug)
+		key := Key{row.Kind, path}
+		if f := j.file(row.Kind, row.Slug, path); f.Exists() && j.byPath[key] == nil {
+			j.add(&Subject{Kind: row.Kind, Row: row, File: f}, key)
+		}
+	}
+}
+
+func (j *join) addRow(row *Row) {
+	if !document.ValidSlug(row.Kind, row.Slug) {
+		// Its path must not even be formed; the row's problem says why.
+		j.add(&Subject{Kind: row.Kind, Row: row, File: &File{Entry: Entry{Kind: row.Kind, Slug: row.Slug}}}, Key{row.Kind, "\x00" + row.ID})
+		return
+	}
+	path := j.layout.Path(row.Kind, row.Slug)
+	key := Key{row.Kind, path}
+	owner := j.byPath[key]
+	switch {
+	case owner == nil:
+		j.add(&Subject{Kind: row.Kind, Row: row, File: j.file(row.Kind, row.Slug, path)}, key)
+	case owner.Row == nil || owner.Row.Deleted || owner.Row.Private:
+		owner.Row, owner.Replaced = row, true
+		j.byRow[row.ID] = owner
+	default:
+		// The file's own row moves away in this run and takes the file with it.
+		absent := &File{Entry: Entry{Kind: row.Kind, Slug: row.Slug, Path: path}}
+		s := &Subject{Kind: row.Kind, Row: row, File: absent}
+		j.subjects = append(j.subjects, s)
+		j.byRow[row.ID] = s
+	}
+}
+
+// addFiles adds the files that neither a base nor a row knows, and those that an
+// earlier run left open.
+func (j *join) addFiles(entries []Entry) {
+	for _, e := range entries {
+		key := Key{e.Kind, e.Path}
+		if e.GitID != "" && j.byPath[key] == nil {
+			j.add(&Subject{Kind: e.Kind, File: &File{Entry: e}}, key)
+		}
+	}
+	for _, u := range j.obs.Unsettled {
+		if f := j.file(u.Kind, u.Slug, u.Path); f.Exists() && j.byPath[u.Key] == nil {
+			j.add(&Subject{Kind: u.Kind, File: f}, u.Key)
+		}
+	}
+}
+
+// addChanges hands the captured changes to their subjects; what concerns nothing
+// mirrored (a private row, one that came and went) is idle.
+func (j *join) addChanges() {
+	for _, c := range j.obs.Changes {
+		s := j.byRow[c.RowID]
+		if c.RowID == "" || s == nil {
+			j.idle = append(j.idle, c.ID)
+			continue
+		}
+		s.Changes = append(s.Changes, c.ID)
+		s.Edited = true
+		s.Named = s.Named || c.Named
+	}
+}

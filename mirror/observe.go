@@ -1,0 +1,256 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// view is what one round of a run observed on all three sides.
+type view struct {
+	head      Hash
+	full      bool
+	rewritten bool
+	obs       *Observation
+	subjects  []*Subject
+	servers   map[string]document.Server
+	left      map[Key]*Unsettled
+	// What intents turned out to be agreed: settled with the run.
+	foundBases   []*Base
+	foundDrops   []Key
+	foundIntents []int64
+	// idle are changes that concern nothing mirrored.
+	idle []int64
+}
+
+// observe reads git first and the database second, in one snapshot; whatever
+// changes later is found by the compare-and-swaps or by the next run.
+func (r *Runner) observe(ctx context.Context, m *Mirror, c Clone, req Request) (*view, error) {
+	v := &view{}
+	if err := v.observeHead(ctx, m, c, req.Look); err != nil {
+		return nil, err
+	}
+	v.full = req.Full || m.Cursor == "" || !c.Has(ctx, m.Cursor)
+	if m.Cursor != "" && v.head != m.Cursor {
+		contains, err := c.Contains(ctx, v.head, m.Cursor)
+		if err != nil && !errors.Is(err, ErrNoCommit) {
+			return nil, err
+		}
+		v.rewritten = !contains
+	}
+	for {
+		entries, err := v.entries(ctx, m, c)
+		if err != nil {
+			return nil, err
+		}
+		if v.obs, err = r.Store.Observe(ctx, m, Query{Full: v.full, Entries: entries}); err != nil {
+			return nil, err
+		}
+		if v.full || !v.obs.wholeKind() {
+			if err := v.collect(ctx, m, c, entries); err != nil {
+				return nil, err
+			}
+			break
+		}
+		v.full = true // a table was truncated: nothing tells which rows went
+	}
+	if err := v.read(ctx, c, r.Rules.Limits); err != nil {
+		return nil, err
+	}
+	if err := v.load(ctx, m, r.Store); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// observeHead finds the commit to plan against. A run that only the database asked
+// for takes the remote as last seen and lets the push prove it.
+func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) error {
+	if !look && m.RemoteSeen != "" && c.Has(ctx, m.RemoteSeen) {
+		v.head = m.RemoteSeen
+		return nil
+	}
+	head, err := c.Remote(ctx)
+	if err != nil {
+		return err
+	}
+	if head.Hash == "" && (!head.Empty || m.Cursor != "") {
+		// A branch that is gone proves no deletion of what was on it.
+		return &Fault{
+			Code:    CodeBranchNotFound,
+			Message: fmt.Sprintf("The branch %q does not exist in the repository.", m.Branch()),
+			Remedy:  "Create the branch, or set another one in the connection. Nothing was deleted.",
+			Class:   Permanent,
+		}
+	}
+	if head.Hash != "" && !c.Has(ctx, head.Hash) {
+		if err := c.Fetch(ctx, head.Hash); err != nil {
+			return err
+		}
+	}
+	v.head = head.Hash
+	return nil
+}
+
+func (v *view) entries(ctx context.Context, m *Mirror, c Clone) ([]Entry, error) {
+	switch {
+	case v.head == "":
+		return nil, nil
+	case v.full:
+		return c.Diff(ctx, "", v.head)
+	case v.head == m.Cursor:
+		return nil, nil
+	}
+	return c.Diff(ctx, m.Cursor, v.head)
+}
+
+func (o *Observation) wholeKind() bool {
+	for _, c := range o.Changes {
+		if c.RowID == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// collect joins the three sides into subjects.
+func (v *view) collect(ctx context.Context, m *Mirror, c Clone, entries []Entry) error {
+	files, err := v.lookup(ctx, m.Settings.Layout(), c, entries)
+	if err != nil {
+		return err
+	}
+	j := newJoin(m.Settings.Layout(), v, files)
+	j.applyIntents()
+	j.addBases()
+	j.addRows()
+	j.addFiles(entries)
+	j.addChanges()
+	v.subjects = j.subjects
+	sort.SliceStable(v.subjects, func(a, b int) bool {
+		x, y := v.subjects[a], v.subjects[b]
+		if x.Kind != y.Kind {
+			return x.Kind.Order() < y.Kind.Order()
+		}
+		return x.File.Path < y.File.Path
+	})
+	return nil
+}
+
+// lookup finds git's side of everything that the observation names.
+func (v *view) lookup(ctx context.Context, l document.Layout, c Clone, entries []Entry) (map[Key]Entry, error) {
+	found := make(map[Key]Entry, len(entries))
+	for _, e := range entries {
+		found[Key{e.Kind, e.Path}] = e
+	}
+	var places []Place
+	want := func(k document.Kind, slug, path string) {
+		key := Key{k, path}
+		if _, ok := found[key]; !ok {
+			found[key] = Entry{Kind: k, Slug: slug, Path: path}
+			places = append(places, Place{k, slug})
+		}
+	}
+	for _, b := range v.obs.Bases {
+		want(b.Kind, b.Slug, b.Path)
+	}
+	for _, i := range v.obs.Intents {
+		want(i.Kind, i.Slug, i.Path)
+	}
+	for _, u := range v.obs.Unsettled {
+		want(u.Kind, u.Slug, u.Path)
+	}
+	for _, row := range v.obs.Rows {
+		if document.ValidSlug(row.Kind, row.Slug) {
+			want(row.Kind, row.Slug, l.Path(row.Kind, row.Slug))
+		}
+	}
+	if len(places) == 0 {
+		return found, nil
+	}
+	at, err := c.Lookup(ctx, v.head, places)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range at {
+		found[Key{e.Kind, e.Path}] = e
+	}
+	return found, nil
+}
+
+// read reads and parses the files that a decision may need: those that git
+// changed, and those that the database is about to change.
+func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error {
+	for _, s := range v.subjects {
+		if s.Target != nil && s.Target.Exists() {
+			if err := s.Target.read(ctx, c, limits); err != nil {
+				return err
+			}
+		}
+		if !s.File.Exists() {
+			continue
+		}
+		s.prepare()
+		untouched := s.Base != nil && !s.Replaced && s.File.GitID == s.Base.GitID
+		if untouched && s.Left == nil && s.databaseChange() != changed {
+			continue
+		}
+		if err := s.File.read(ctx, c, limits); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *File) read(ctx context.Context, c Clone, limits document.Limits) error {
+	content, problem, err := c.Read(ctx, f.Entry)
+	if err != nil {
+		return err
+	}
+	f.Content, f.Problem = content, problem
+	if problem == nil {
+		f.Document, f.Problem = parse(f.Kind, f.Slug, content, limits)
+	}
+	return nil
+}
+
+// load fetches what only some decisions need: agreed contents for merges and
+// renames, and the servers that toolkits name.
+func (v *view) load(ctx context.Context, m *Mirror, store Store) error {
+	var bases []*Base
+	slugs := map[string]bool{}
+	for _, s := range v.subjects {
+		s.prepare()
+		git, db := s.gitChange(), s.databaseChange()
+		if s.Base != nil && s.Base.Content == nil && (git == deleted || (git != same && db != same)) {
+			bases = append(bases, s.Base)
+		}
+		if s.Kind == document.Toolkits {
+			for _, doc := range []*document.Document{s.visible, s.File.Document} {
+				if doc != nil {
+					for _, slug := range doc.Integrations() {
+						slugs[slug] = true
+					}
+				}
+			}
+		}
+	}
+	if len(bases) > 0 {
+		if err := store.Contents(ctx, m, bases); err != nil {
+			return err
+		}
+	}
+	if len(slugs) == 0 {
+		return nil
+	}
+	list := make([]string, 0, len(slugs))
+	for slug := range slugs {
+		list = append(list, slug)
+	}
+	sort.Strings(list)
+	var err error
+	v.servers, err = store.Servers(ctx, m, list)
+	return err
+}

@@ -1,0 +1,171 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Request says what a run is for. Nothing in it is a fact about either side.
+type Request struct {
+	RunID   string
+	Trigger string // "webhook", "poll", "database", "request", "audit", "start"
+	// Look asks the remote where the branch is; without it the remote is taken as
+	// last seen, and the push proves it.
+	Look bool
+	// Full compares all three states completely.
+	Full bool
+	// Record the run even if it has nothing to do.
+	Record bool
+}
+
+// Runner carries out runs. It keeps nothing between them and may serve many mirrors at once.
+type Runner struct {
+	Store     Store
+	Rules     Rules
+	Committer Signature // author of commits that name no person
+	Now       func() time.Time
+	Logger    *slog.Logger
+	// Progress, if set, hears of each stage of a run.
+	Progress func(Progress)
+}
+
+// Progress tells how far a run is.
+type Progress struct {
+	OrganizationID string `json:"-"`
+	RunID          string `json:"run_id"`
+	Stage          string `json:"stage"` // observe, import, commit, push, checkout
+	Done, Total    int
+}
+
+// maxRounds bounds how often one run plans anew because somebody was faster.
+const maxRounds = 5
+
+// errAgain ends a round whose plan was overtaken.
+var errAgain = errors.New("overtaken")
+
+// Run brings both sides together. The report is valid even when the error is not
+// nil: it tells what was done before.
+func (r *Runner) Run(ctx context.Context, m *Mirror, c Clone, req Request) (*Report, error) {
+	run := &run{Runner: r, mirror: m, clone: c, req: req, log: r.Logger.With("organization", m.Organization, "run", req.RunID)}
+	run.report = Report{RunID: req.RunID, Trigger: req.Trigger, StartedAt: r.Now(), State: StateOK, Commits: []Hash{}, SyncedCommit: m.Cursor}
+	err := run.rounds(ctx)
+	run.report.DurationMS = r.Now().Sub(run.report.StartedAt).Milliseconds()
+	if err != nil {
+		run.report.State = StateError
+		if f := AsFault(err); f.Class == Permanent {
+			run.report.State = StateBlocked
+		}
+	}
+	return &run.report, err
+}
+
+// run is one run's state across its rounds.
+type run struct {
+	*Runner
+	mirror  *Mirror
+	clone   Clone
+	req     Request
+	log     *slog.Logger
+	report  Report
+	rebuilt bool
+}
+
+func (r *run) rounds(ctx context.Context) error {
+	for round := 1; ; round++ {
+		err := r.round(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrDamaged) && !r.rebuilt:
+			// The clone is a cache: a fresh one heals every damage. Once is enough.
+			r.log.Warn("clone is damaged, cloning again", "error", err)
+			r.rebuilt = true
+			if err := r.clone.Rebuild(ctx); err != nil {
+				return err
+			}
+			r.req.Look = true
+		case errors.Is(err, errAgain) || errors.Is(err, ErrStale):
+			if round == maxRounds {
+				return &Fault{
+					Code:    CodeNetworkUnreachable,
+					Message: "Others kept changing the same things during the run; it will be tried again.",
+					Remedy:  "Nothing needs to be done.",
+					Class:   Transient,
+					Err:     err,
+				}
+			}
+			r.req.Look = r.req.Look || errors.Is(err, ErrStale)
+			r.log.Info("overtaken by another writer, planning again", "round", round, "cause", err)
+		default:
+			return err
+		}
+		m, err := r.Store.Mirror(ctx, r.mirror.OrganizationID)
+		if err != nil {
+			return err
+		}
+		r.mirror = m
+	}
+}
+
+// round observes, plans and carries out one plan.
+func (r *run) round(ctx context.Context) error {
+	r.progress("observe", 0, 0)
+	v, err := r.observe(ctx, r.mirror, r.clone, r.req)
+	if err != nil {
+		return err
+	}
+	plan := NewPlan(v.input(r.mirror, r.Rules))
+	a := newApply(r, v, plan)
+	if a.idle() {
+		r.report.SyncedCommit = v.head
+		return nil
+	}
+	if err := a.importRows(ctx); err != nil {
+		return err
+	}
+	pushFault := a.export(ctx)
+	if pushFault != nil && errors.Is(pushFault, ErrStale) {
+		return pushFault
+	}
+	if err := a.settle(ctx, pushFault); err != nil {
+		return err
+	}
+	if a.head != "" {
+		r.progress("checkout", 0, 0)
+		if err := r.clone.Checkout(ctx, a.head); err != nil {
+			return err
+		}
+	}
+	if pushFault != nil {
+		return pushFault
+	}
+	if a.raced > 0 {
+		return errAgain
+	}
+	return nil
+}
+
+// Plan is what a run would do now. It writes nothing.
+func (r *Runner) Plan(ctx context.Context, m *Mirror, c Clone) ([]Action, error) {
+	v, err := r.observe(ctx, m, c, Request{Look: true})
+	if err != nil {
+		return nil, err
+	}
+	return NewPlan(v.input(m, r.Rules)).Describe(), nil
+}
+
+func (v *view) input(m *Mirror, rules Rules) Input {
+	return Input{
+		Subjects: v.subjects, Servers: v.servers, Layout: m.Settings.Layout(),
+		Policy: m.Settings.Conflict, Rules: rules, HistoryRewritten: v.rewritten,
+		Mirrored: v.obs.LargestMirrored, Deleted: v.obs.Deleted, Held: v.obs.Held,
+	}
+}
+
+func (r *run) progress(stage string, done, total int) {
+	if r.Progress != nil {
+		r.Progress(Progress{r.mirror.OrganizationID, r.req.RunID, stage, done, total})
+	}
+}

@@ -1,0 +1,333 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// settle remembers what the round did, in one transaction.
+func (a *apply) settle(ctx context.Context, pushFault error) error {
+	a.s.Cursor, a.s.RemoteSeen = a.head, a.head
+	a.s.DropBases = append(a.s.DropBases, a.foundDrops...)
+	a.s.DropIntents = append(a.s.DropIntents, a.foundIntents...)
+	a.s.Consumed = append(a.s.Consumed, a.view.idle...)
+	exports := make(map[*Decision]*export, len(a.exports))
+	for _, e := range a.exports {
+		exports[e.Decision] = e
+	}
+	seen := map[Key]bool{}
+	held := a.obs.Held[ToGit] + a.obs.Held[ToDatabase]
+	for _, d := range a.plan.Decisions {
+		for _, key := range a.keys(d) {
+			seen[key] = true
+		}
+		if d.Left != nil && d.Left.Reason == ReasonHeld && d.Left.Verdict == Undecided {
+			held--
+		}
+		if d.Effect == Hold {
+			held++
+		}
+		if a.skip[d] {
+			continue
+		}
+		if e := exports[d]; e != nil && pushFault != nil {
+			a.leavePending(d)
+			continue
+		}
+		a.settleDecision(d, exports[d])
+	}
+	a.keepFound()
+	for key := range a.left {
+		if !seen[key] { // nothing stands there any more
+			a.close(key)
+		}
+	}
+	a.s.State = a.state(held, pushFault)
+	a.s.Covered = a.obs.Requested
+	a.report.SyncedCommit = a.head
+	a.report.State = a.s.State.Name
+	a.report.Detail = a.s.State.Detail
+	if a.req.Record || len(a.report.Actions) > 0 || a.s.State.Name != a.mirror.State.Name || a.obs.Requested > a.mirror.Covered {
+		a.report.DurationMS = a.Now().Sub(a.report.StartedAt).Milliseconds()
+		a.s.Run = &a.report
+	}
+	if a.rewritten {
+		a.s.Events = append(a.s.Events, Event{"HISTORY_REWRITTEN", fmt.Sprintf(
+			"The branch no longer contains commit %s, which was synced before; what it replaced is kept in the conflicts.", a.mirror.Cursor)})
+	}
+	return a.Store.Settle(ctx, a.mirror, &a.s)
+}
+
+// keepFound settles what an intent turned out to be, where no decision moved on from it.
+func (a *apply) keepFound() {
+	moved := map[Key]bool{}
+	for _, key := range a.s.DropBases {
+		moved[key] = true
+	}
+	for _, b := range a.s.Bases {
+		moved[b.Key] = true
+	}
+	for _, d := range a.plan.Decisions {
+		if d.toRow && d.Base != nil {
+			moved[d.Base.Key] = true
+		}
+	}
+	for _, b := range a.foundBases {
+		if !moved[b.Key] {
+			a.s.Bases = append(a.s.Bases, b)
+		}
+	}
+}
+
+// keys are the paths that a decision answers for.
+func (a *apply) keys(d *Decision) []Key {
+	keys := []Key{{d.Kind, d.File.Path}}
+	if d.move != nil {
+		keys = append(keys, Key{d.Kind, d.move.Path})
+	}
+	if d.Base != nil {
+		keys = append(keys, d.Base.Key)
+	}
+	if d.Effect == Converge {
+		keys = append(keys, Key{d.Kind, d.Path(a.layout)})
+	}
+	return keys
+}
+
+// close forgets what was left open at key.
+func (a *apply) close(key Key) {
+	if a.left[key] != nil {
+		a.s.Settled = append(a.s.Settled, key)
+		a.s.Accepted = append(a.s.Accepted, key)
+	}
+}
+
+// leavePending keeps an export that was not pushed: its captured changes stay, and
+// so does its place in the next plan.
+func (a *apply) leavePending(d *Decision) {
+	key := Key{d.Kind, d.Path(a.layout)}
+	if d.Base != nil {
+		key = d.Base.Key
+	}
+	u := &Unsettled{Key: key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonBlocked, Due: true, GitID: d.file().GitID}
+	if d.Left != nil { // what a person decided, or what was found bad, must not be forgotten
+		left := *d.Left
+		left.Due = true
+		u = &left
+	} else if d.visible != nil {
+		u.Digest = d.visible.Digest()
+	}
+	a.s.Unsettled = append(a.s.Unsettled, u)
+}
+
+func (a *apply) settleDecision(d *Decision, e *export) {
+	if d.Effect != Hold && d.Effect != Refuse {
+		for _, key := range a.keys(d) {
+			a.close(key)
+		}
+	}
+	a.report.Actions = append(a.report.Actions, d.actions...)
+	if !d.toRow || e != nil {
+		a.s.Consumed = append(a.s.Consumed, d.Changes...)
+	}
+	switch d.Effect {
+	case Nothing:
+		if a.formMoved(d) {
+			f := d.file()
+			a.s.Bases = append(a.s.Bases, newBase(d, f.Path, f.GitID, f.Document, f.Content))
+		}
+	case Converge:
+		a.settleConverged(d, e)
+	case RemoveFile:
+		a.s.DropBases = append(a.s.DropBases, d.Base.Key)
+		if d.Direction == ToGit {
+			a.s.Deletions[ToGit]++
+		}
+		if e != nil {
+			a.report.Deleted++
+			a.logged(d, "deleted on the branch")
+		}
+	case Forget:
+		a.s.DropBases = append(a.s.DropBases, d.Base.Key)
+	case Part:
+		base := *d.Base
+		base.Parted = true
+		a.s.Bases = append(a.s.Bases, &base)
+	case Hold:
+		a.s.Unsettled = append(a.s.Unsettled, &Unsettled{
+			Key: d.Base.Key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonHeld, Direction: d.Direction, GitID: d.file().GitID,
+		})
+	case Refuse:
+		a.settleRefused(d)
+	}
+	if status := a.status(d, e); status != nil {
+		a.s.Statuses = append(a.s.Statuses, *status)
+	}
+}
+
+func (a *apply) settleConverged(d *Decision, e *export) {
+	if d.toRow && e == nil {
+		return // the import wrote it all
+	}
+	base := (*Base)(nil)
+	if e != nil {
+		base = e.base
+		if !d.toRow {
+			a.report.Exported++
+			a.logged(d, "exported")
+		}
+	} else {
+		f := d.file()
+		base = newBase(d, f.Path, f.GitID, d.Document, f.Content)
+	}
+	a.s.Bases = append(a.s.Bases, base)
+	if d.Base != nil && d.Base.Path != base.Path {
+		a.s.DropBases = append(a.s.DropBases, d.Base.Key)
+	}
+}
+
+func (a *apply) settleRefused(d *Decision) {
+	f := d.file()
+	a.report.Errors++
+	a.log.Warn("refused", "kind", d.Kind, "slug", d.Slug(), "path", f.Path, "code", d.Problem.Code, "problem", d.Problem.Message)
+	if d.RowProblem {
+		return // the row's next edit brings it back
+	}
+	key := Key{d.Kind, f.Path}
+	if d.slip != nil {
+		key = d.Base.Key
+	}
+	u := &Unsettled{Key: key, RowID: rowID(d), Slug: f.Slug, Reason: ReasonInvalid, WaitsFor: d.Problem.WaitsFor, Due: d.Due, GitID: f.GitID}
+	if d.visible != nil {
+		u.Digest = d.visible.Digest()
+	}
+	a.s.Unsettled = append(a.s.Unsettled, u)
+	if !d.live() {
+		a.s.Rejected = append(a.s.Rejected, &RejectedFile{Key: key, Slug: f.Slug, GitID: f.GitID, Error: a.entityError(d.Problem, f.Path)})
+	} else if d.Left != nil {
+		a.s.Accepted = append(a.s.Accepted, key) // the row shows it now
+	}
+}
+
+// formMoved: git wrote the same content in another form.
+func (a *apply) formMoved(d *Decision) bool {
+	f := d.file()
+	return d.Effect == Nothing && d.Base != nil && d.live() && f.Exists() && f.Document != nil && f.GitID != d.Base.GitID
+}
+
+// status is the row's new git_integration; nil when it stays as it is.
+func (a *apply) status(d *Decision, e *export) *RowStatus {
+	if d.Row == nil || (d.Row.Deleted && d.Effect != Converge) {
+		return nil
+	}
+	next := d.Row.Integration
+	switch d.Effect {
+	case Nothing, Part, Hold:
+		if d.Base == nil && d.Row.Private {
+			return nil
+		}
+		next.Error = a.keepError(d)
+		if a.formMoved(d) {
+			next.GitID = d.file().GitID
+		}
+	case Refuse:
+		next.Error = a.keepError(d)
+		if next.Path == "" {
+			next.Path = d.file().Path
+		}
+	case RemoveFile, Forget:
+		next = GitIntegration{}
+	case Converge:
+		if d.toRow && e == nil {
+			return nil // written with the import
+		}
+		path, gitID := d.file().Path, d.file().GitID
+		if e != nil {
+			path, gitID = e.base.Path, e.base.GitID
+		}
+		next = a.synced(path, gitID, a.head, nil)
+		next.Error = a.keepError(d)
+	}
+	if next.same(d.Row.Integration) {
+		return nil
+	}
+	return &RowStatus{Kind: d.Kind, RowID: d.Row.ID, Integration: next}
+}
+
+// keepError is the decision's problem as it is recorded; one that was recorded
+// before keeps its date.
+func (a *apply) keepError(d *Decision) *EntityError {
+	if d.Problem == nil {
+		return nil
+	}
+	e := a.entityError(d.Problem, d.file().Path)
+	if was := d.Row.Integration.Error; was != nil && was.Code == e.Code && was.Message == e.Message && was.Path == e.Path {
+		return was
+	}
+	return &e
+}
+
+func (a *apply) entityError(p *document.Problem, path string) EntityError {
+	if p.File != "" {
+		path += "/" + p.File
+	}
+	return EntityError{Code: p.Code, HTTPCode: p.Code.HTTPCode(), Message: p.Message, Path: path, Commit: a.view.head, DetectedAt: a.Now().UTC()}
+}
+
+func (a *apply) synced(path, gitID string, commit Hash, p *document.Problem) GitIntegration {
+	now := a.Now().UTC()
+	g := GitIntegration{Path: path, GitID: gitID, Commit: commit, SyncedAt: &now}
+	if p != nil {
+		e := a.entityError(p, path)
+		g.Error = &e
+	}
+	return g
+}
+
+// same compares what is recorded, dates apart.
+func (g GitIntegration) same(other GitIntegration) bool {
+	if g.Path != other.Path || g.GitID != other.GitID || g.Commit != other.Commit || (g.Error == nil) != (other.Error == nil) {
+		return false
+	}
+	return g.Error == nil || (g.Error.Code == other.Error.Code && g.Error.Message == other.Error.Message && g.Error.Path == other.Error.Path)
+}
+
+// state is how the round leaves the mirror.
+func (a *apply) state(held int, pushFault error) State {
+	s := State{Name: StateOK, Conditions: []Detail{}}
+	now := a.Now().UTC()
+	since := func(d *Detail) *Detail {
+		if was := a.mirror.State.Detail; was != nil && was.Code == d.Code {
+			d.Since = was.Since
+		} else {
+			d.Since = now
+		}
+		return d
+	}
+	switch {
+	case pushFault != nil:
+		f := AsFault(pushFault)
+		s.Name = StateError
+		if f.Class == Permanent {
+			s.Name = StateBlocked
+		}
+		s.Detail = since(&Detail{Code: f.Code, Message: f.Message, Remedy: f.Remedy})
+	case held > 0:
+		s.Name = StateHeld
+		s.Detail = since(&Detail{Code: CodeDeletionsHeld,
+			Message: fmt.Sprintf("%d deletions at once are more than the limit allows; they wait for a person. Everything else goes on.", held),
+			Remedy:  "Look at the list (GET mirror/hold) and approve it, or discard it to bring the entities back."})
+	}
+	if a.obs.Mirrored == 0 && len(a.s.Bases) == 0 && a.report.Imported == 0 {
+		s.Conditions = append(s.Conditions, Detail{Code: CodeNothingEligible,
+			Message: "There is nothing to mirror yet: the database has no organization-level entity (rows with an owner_id are private) and the branch has no file of the five kinds.",
+			Remedy:  "Add an entity without owner_id, or a file such as toolkits/example.json on the branch.", Since: now})
+	}
+	return s
+}
+
+func (a *apply) logged(d *Decision, what string) {
+	a.log.Info(what, "kind", d.Kind, "slug", d.Slug(), "path", d.Path(a.layout), "commit", a.head)
+}

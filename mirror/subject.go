@@ -1,0 +1,138 @@
+package mirror
+
+import "github.com/confmirror/confmirror/mirror/document"
+
+// File is git's side of an entity.
+type File struct {
+	Entry
+	// Content was read: it is nil for an absent file, and for one that nobody needed to read.
+	Content *Content
+	// Document is what the content says; nil while it was not read, and when Problem says why not.
+	Document *document.Document
+	Problem  *document.Problem
+}
+
+// Exists reports whether something stands at the file's path.
+func (f *File) Exists() bool { return f.GitID != "" }
+
+// Subject is one entity with its three states, as observed.
+type Subject struct {
+	Kind document.Kind
+	Base *Base // nil: never agreed on
+	Row  *Row  // nil: no row, or the base's row is gone for good
+	File *File // git's side, never nil: at the base's path, or where the row belongs
+	// Target is git's side at the row's own place when that is not File's: the row was renamed.
+	Target *File
+	// Replaced: the base is another row's, which is gone; Row took its slug.
+	Replaced bool
+	// Edited: a captured write names the row, even one that changed nothing.
+	Edited bool
+	// Named: one of these writes named updated_by.
+	Named   bool
+	Changes []int64
+	// Left is what an earlier run left open here.
+	Left *Unsettled
+
+	visible *document.Document // the row's document without keys that may not leave
+	hidden  map[string]any     // those keys
+	move    *File              // the file that the base's file was renamed to, if it was
+	slip    *document.Problem  // the invalid file that the base's file was renamed to, if it was
+}
+
+// change is how one side stands against the base.
+type change int
+
+const (
+	same change = iota
+	changed
+	invalid
+	deleted
+	private
+)
+
+// file is git's side, renames considered.
+func (s *Subject) file() *File {
+	if s.move != nil {
+		return s.move
+	}
+	return s.File
+}
+
+// live reports whether the database holds the entity as an organization-level one.
+func (s *Subject) live() bool { return s.Row != nil && !s.Row.Deleted && !s.Row.Private }
+
+// databaseChange classifies the row against the base.
+func (s *Subject) databaseChange() change {
+	switch {
+	case s.Row == nil || s.Row.Deleted:
+		return deleted
+	case s.Row.Private:
+		return private
+	case s.Row.Problem != nil:
+		return invalid
+	case s.Base == nil || s.Replaced:
+		return changed
+	case s.visible.Digest() == s.Base.Digest && s.Row.Slug == s.Base.Slug:
+		return same
+	}
+	return changed
+}
+
+// gitChange classifies the file against the base.
+func (s *Subject) gitChange() change {
+	f := s.file()
+	switch {
+	case s.Base != nil && f == s.File && f.GitID == s.Base.GitID && f.Problem == nil:
+		return same
+	case !f.Exists():
+		return deleted
+	case f.Problem != nil:
+		return invalid
+	case s.Base != nil && f.Path == s.Base.Path && f.Document != nil && f.Document.Digest() == s.Base.Digest:
+		return same
+	}
+	return changed
+}
+
+// prepare splits the row's document into what may leave and what may not: an
+// unknown key leaves only if the file has it, had it, or it says that it may
+// ("x-...", "$...").
+func (s *Subject) prepare() {
+	if s.Row == nil || s.Row.Document == nil {
+		return
+	}
+	known := map[string]bool{}
+	if s.Base != nil && !s.Replaced {
+		for _, key := range s.Base.UnknownKeys {
+			known[key] = true
+		}
+	}
+	if f := s.file(); f.Document != nil {
+		for _, key := range f.Document.UnknownKeys() {
+			known[key] = true
+		}
+	}
+	s.visible = s.Row.Document.Clone()
+	s.visible.DropUnknown(func(key string) bool { return known[key] })
+	s.hidden = nil
+	for key, value := range s.Row.Document.Fields {
+		if _, stays := s.visible.Fields[key]; !stays {
+			if s.hidden == nil {
+				s.hidden = map[string]any{}
+			}
+			s.hidden[key] = value
+		}
+	}
+}
+
+// stored is the document to write into the row so that keys that may not leave stay.
+func (s *Subject) stored(d *document.Document) *document.Document {
+	if len(s.hidden) == 0 {
+		return d
+	}
+	full := d.Clone()
+	for key, value := range s.hidden {
+		full.Fields[key] = value
+	}
+	return full
+}
