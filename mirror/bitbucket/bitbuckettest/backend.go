@@ -51,10 +51,10 @@ func (c gitCall) push(w http.ResponseWriter) {
 	err = c.repo.update(c.by, func() error {
 		return c.backend(c.server.ctx, answer, body, c.repo.hookEnv(c.by)...)
 	})
-	if err != nil {
-		if c.server.ctx.Err() != nil {
-			panic(http.ErrAbortHandler)
-		}
+	if c.server.ctx.Err() != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if err != nil && answer.body.Len() == 0 { // else git has said itself what is wrong
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 		return
 	}

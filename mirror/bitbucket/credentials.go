@@ -1,0 +1,66 @@
+package bitbucket
+
+import (
+	"context"
+	"strings"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// gitUser stands in for a user name wherever git takes an access token.
+const gitUser = "x-token-auth"
+
+// Tokens gives the token for a request; refused is one that was just answered 401.
+type Tokens interface {
+	Token(ctx context.Context, refused mirror.Secret) (mirror.Secret, error)
+}
+
+var (
+	_ Tokens             = (*TokenSource)(nil)
+	_ Tokens             = (*StaticToken)(nil)
+	_ mirror.Credentials = (*TokenSource)(nil)
+	_ mirror.Credentials = (*StaticToken)(nil)
+)
+
+// Basic implements [mirror.Credentials]. With renew the present token counts as refused.
+func (s *TokenSource) Basic(ctx context.Context, renew bool) (string, mirror.Secret, error) {
+	var refused mirror.Secret
+	if renew {
+		s.mu.Lock()
+		refused = s.token.value
+		s.mu.Unlock()
+	}
+	t, err := s.Token(ctx, refused)
+	return gitUser, t, err
+}
+
+// StaticToken is an access token made by hand, for a repository, project or
+// workspace: nothing can renew it.
+type StaticToken struct{ value mirror.Secret }
+
+// NewStaticToken takes the token as it is but for white space around it.
+func NewStaticToken(value mirror.Secret) *StaticToken {
+	return &StaticToken{mirror.NewSecret(strings.TrimSpace(value.Reveal()))}
+}
+
+// Token returns the token, or says that it was refused.
+func (t *StaticToken) Token(_ context.Context, refused mirror.Secret) (mirror.Secret, error) {
+	if t.value.IsZero() {
+		return mirror.Secret{}, connectionFailed("The access token is empty.", nil)
+	}
+	if refused == t.value {
+		return mirror.Secret{}, connectionFailed(
+			"Bitbucket refused the access token: it is wrong, expired or revoked. Make a new one in the repository's settings.", nil)
+	}
+	return t.value, nil
+}
+
+// Basic implements [mirror.Credentials].
+func (t *StaticToken) Basic(ctx context.Context, renew bool) (string, mirror.Secret, error) {
+	var refused mirror.Secret
+	if renew {
+		refused = t.value
+	}
+	value, err := t.Token(ctx, refused)
+	return gitUser, value, err
+}

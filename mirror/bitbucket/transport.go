@@ -1,0 +1,145 @@
+package bitbucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// defaultHTTP has a limit for every phase in which a peer can stand still.
+var defaultHTTP = &http.Client{
+	Timeout: time.Minute,
+	Transport: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 30 * time.Second,
+		IdleConnTimeout:       30 * time.Second,
+		MaxIdleConnsPerHost:   4,
+		ForceAttemptHTTP2:     true,
+	},
+}
+
+// maxRedirects within one origin.
+const maxRedirects = 5
+
+// sameOrigin is the client with a redirect policy that never carries credentials
+// to another scheme, host or port: such a redirect is the answer.
+func sameOrigin(c *http.Client) *http.Client {
+	if c == nil {
+		c = defaultHTTP
+	}
+	own := *c
+	own.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+		if len(via) > maxRedirects || r.URL.Scheme != via[0].URL.Scheme || !strings.EqualFold(r.URL.Host, via[0].URL.Host) {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	return &own
+}
+
+// checkURL accepts what credentials may be sent to: https, or http on a loopback host.
+func checkURL(key, raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("%s: want an https:// address without credentials, query or fragment", key)
+	}
+	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
+		return u, nil
+	}
+	return nil, fmt.Errorf("%s: %q: want https:// (http:// only to a loopback host)", key, raw)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// transportFault tells of a request that got no answer.
+func transportFault(what string, u *url.URL, err error) *mirror.Fault {
+	var named *url.Error
+	if errors.As(err, &named) {
+		err = named.Err // without the address, which is told below
+	}
+	message := what + " cannot be reached."
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
+		message = what + " did not answer in time."
+	case errors.As(err, &dns):
+		message = "The name " + dns.Name + " cannot be resolved."
+	}
+	f := unreachable(message, fmt.Errorf("%s: %w", u.Host, err))
+	f.Remedy = "It will be tried again. If this lasts, check the network, DNS, proxy and firewall between this machine and " + u.Host + "."
+	return f
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+func unreachable(message string, err error) *mirror.Fault {
+	return &mirror.Fault{
+		Code: mirror.CodeNetworkUnreachable, Message: message,
+		Remedy: "It will be tried again. If this lasts, see https://bitbucket.status.atlassian.com.",
+		Class:  mirror.Transient, Err: err,
+	}
+}
+
+// rateLimited honours Retry-After, which Bitbucket does not promise.
+func rateLimited(h http.Header, now time.Time, err error) *mirror.Fault {
+	return &mirror.Fault{
+		Code:       mirror.CodeRateLimited,
+		Message:    "Bitbucket limits how many requests this consumer may make in an hour.",
+		Remedy:     "It will be tried again later. If this lasts, poll less often or use an OAuth consumer of its own for confmirror.",
+		Class:      mirror.Transient,
+		RetryAfter: retryAfter(h.Get("Retry-After"), now), Err: err,
+	}
+}
+
+// maxRetryAfter bounds how long a remote can make us wait: its limits are hourly.
+const maxRetryAfter = time.Hour
+
+func retryAfter(value string, now time.Time) time.Duration {
+	var d time.Duration
+	if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
+		d = time.Duration(max(0, min(n, int(maxRetryAfter/time.Second)))) * time.Second
+	} else if t, err := http.ParseTime(value); err == nil {
+		d = t.Sub(now)
+	}
+	return max(0, min(d, maxRetryAfter))
+}
+
+func statusText(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
+}
+
+// maxText is how much of a remote's text is shown.
+const maxText = 500
+
+// cleanText makes a remote's text one printable line without the given secrets.
+func cleanText(text string, secrets ...string) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, mirror.Redacted)
+		}
+	}
+	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(c rune) bool {
+		return unicode.IsSpace(c) || !unicode.IsPrint(c)
+	}), " ")
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + " ..."
+	}
+	return text
+}
