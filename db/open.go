@@ -1,0 +1,163 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/ncruces/go-sqlite3/driver"
+	"github.com/ncruces/go-sqlite3/gormlite"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// FileName is the embedded database's file in the data directory.
+const FileName = "confmirror.db"
+
+// Options of Open.
+type Options struct {
+	// URL of a PostgreSQL database; "" is the embedded SQLite in DataDir.
+	URL     string
+	DataDir string
+	// Sealer opens and seals the stored credentials.
+	Sealer *Sealer
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// DB is the database. It is safe for use by many goroutines.
+type DB struct {
+	gorm     *gorm.DB
+	sql      *sql.DB
+	postgres bool   // else SQLite
+	url      string // PostgreSQL's, for connections of their own
+	sealer   *Sealer
+	log      *slog.Logger
+	now      func() time.Time
+}
+
+
+
+// Open connects to the database, and makes the embedded one's file. It does not migrate.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	d := &DB{url: o.URL, sealer: o.Sealer, log: o.Logger, postgres: o.URL != ""}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	d.now = func() time.Time { return o.Now().UTC() }
+	var err error
+	var dialector gorm.Dialector
+	if d.postgres {
+		if d.sql, err = openPostgres(o.URL); err != nil {
+			return nil, err
+		}
+		dialector = postgres.New(postgres.Config{Conn: d.sql})
+	} else {
+		if d.sql, err = openSQLite(o.DataDir); err != nil {
+			return nil, err
+		}
+		dialector = gormlite.OpenDB(d.sql)
+	}
+	if err := d.sql.PingContext(ctx); err != nil {
+		d.sql.Close()
+		return nil, unreachable(err)
+	}
+	// GORM's own logger writes statements with their values: secrets among them.
+	d.gorm, err = gorm.Open(dialector, &gorm.Config{
+		Logger:                 logger.Discard,
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		NowFunc:                d.now,
+	})
+	if err != nil {
+		d.sql.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func openPostgres(address string) (*sql.DB, error) {
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		// The cause repeats the address; what is wrong with it can be said without.
+		return nil, &mirror.Fault{
+			Code:    mirror.CodeDatabaseFailed,
+			Message: "The database's URL cannot be read.",
+			Remedy:  "Check database.url: postgres://user:password@host:5432/database, special characters percent-encoded.",
+			Class:   mirror.Permanent,
+		}
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "confmirror"
+	}
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(20)
+	pool.SetMaxIdleConns(5)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	return pool, nil
+}
+
+// openSQLite opens the file in WAL mode: readers never wait. Writing transactions
+// begin IMMEDIATE, so that two of them, in this process or another, queue up
+// instead of failing halfway.
+func openSQLite(dir string) (*sql.DB, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, unreachable(err)
+	}
+	path, err := filepath.Abs(filepath.Join(dir, FileName))
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	// Made by hand for its mode: the file holds secrets.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	file.Close()
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
+		"_pragma": {"busy_timeout(30000)", "journal_mode(wal)", "foreign_keys(on)", "synchronous(full)"},
+		"_txlock": {"immediate"},
+	}.Encode()}
+	pool, err := driver.Open(dsn.String())
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	pool.SetMaxOpenConns(8)
+	pool.SetMaxIdleConns(4)
+	return pool, nil
+}
+
+// Close ends all connections.
+func (d *DB) Close() error { return d.sql.Close() }
+
+// unreachable is the fault of a database that does not answer.
+func unreachable(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &mirror.Fault{
+		Code:    mirror.CodeDatabaseFailed,
+		Message: "The database does not answer.",
+		Remedy:  "Check that it runs, and database.url (or data_dir, for the embedded one).",
+		Class:   mirror.Transient,
+		Err:     err,
+	}
+}
