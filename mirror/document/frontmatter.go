@@ -120,7 +120,8 @@ func isFence(line []byte) bool {
 
 // read parses the YAML and collects its top-level scalars.
 func (f *frontmatter) read() (p *Problem) {
-	src := string(f.content[f.start:f.end])
+	// YAML reads both line ends alike, but the parser miscounts lines with CRLF.
+	src := strings.ReplaceAll(string(f.content[f.start:f.end]), "\r\n", "\n")
 	bad := func(line, column int, rule string) *Problem {
 		return Invalid("%s", rule).at(f.content, f.offset(line, column))
 	}
