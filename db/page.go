@@ -3,6 +3,7 @@ package db
 import (
 	"encoding/base64"
 	"strings"
+	"unicode/utf8"
 )
 
 // Page bounds a list. The zero Page is the first one, of the usual size.
@@ -35,7 +36,7 @@ func parseCursor(cursor string, n int) ([]string, error) {
 		return nil, nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
+	if err != nil || !utf8.Valid(raw) {
 		return nil, ErrBadCursor
 	}
 	columns := strings.Split(string(raw), "\x00")
