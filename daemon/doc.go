@@ -1,0 +1,24 @@
+// Package daemon is the running program: it brings nudges, workers, leases, the
+// clock and the web together around mirror.Runner.
+//
+// # Nudges
+//
+// A webhook, a cron tick, a notification of the database, a request by API or CLI:
+// each is a nudge, which says "look at mirror M" and nothing else. The [Queue]
+// coalesces them: a mirror has at most one running and one pending run, and what a
+// nudge asks for (look at the remote, compare everything) adds up in the pending
+// one. Losing, repeating or forging a nudge changes nothing but latency.
+//
+// # Who owns what
+//
+// A mirror is run by the daemon that holds its lease; [Leases] claims and renews
+// them. Within the daemon a mirror is owned by the worker that runs it: the session
+// (clone, token, host) is touched by that worker only. Workers are few and shared,
+// so a slow mirror occupies one of them and a broken one backs off alone.
+//
+// # Failure
+//
+// A run that fails transiently is tried again with growing pauses; one that fails
+// for good waits for a person, a changed setting, or the next poll, which imports
+// and leaves the refused push alone for a while.
+package daemon

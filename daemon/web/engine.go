@@ -1,0 +1,54 @@
+package web
+
+import (
+	"context"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// Engine is the running daemon as its HTTP side needs it.
+type Engine interface {
+	// Nudge says "look at this mirror"; it never blocks.
+	Nudge(organizationID, trigger string)
+	// Sync runs the mirror now and waits for a run that covers every edit committed
+	// before the call, whichever daemon carries it out. A run that ended blocked
+	// or with a fault is a report with its Detail, not an error.
+	Sync(ctx context.Context, organizationID string) (*mirror.Report, error)
+	// Plan is what a run would do now; nothing is written.
+	Plan(ctx context.Context, organizationID string) ([]mirror.Action, error)
+	// Test tries a connection step by step without changing anything.
+	Test(ctx context.Context, s mirror.Settings) TestResult
+	// Running reports whether a run is under way in this daemon.
+	Running(organizationID string) bool
+	// Reconnected: the connection's settings were changed or removed.
+	Reconnected(organizationID string)
+	// Events subscribes to what happens; the channel is closed by cancel, and a
+	// subscriber that does not keep up misses events.
+	Events() (events <-chan Event, cancel func())
+}
+
+// Event is one message of GET /api/v1/events.
+type Event struct {
+	// Type is "run.started", "run.progress", "run.finished", "state" or "entity".
+	Type         string `json:"type"`
+	Organization string `json:"organization"`
+	Data         any    `json:"data,omitempty"`
+}
+
+// TestResult is the answer of a connection test.
+type TestResult struct {
+	OK bool `json:"ok"`
+	// Code and Message are those of the first step that failed.
+	Code    string     `json:"code,omitempty"`
+	Message string     `json:"message,omitempty"`
+	Steps   []TestStep `json:"steps"`
+}
+
+// TestStep is one step of a connection test.
+type TestStep struct {
+	Name    string `json:"name"` // "token", "repository", "branch", "write"
+	OK      bool   `json:"ok"`
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
+}
