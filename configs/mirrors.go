@@ -1,0 +1,107 @@
+package configs
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// Settings are the connection that the entry describes. Of a valid entry they are
+// in normal form.
+func (m *MirrorConfig) Settings() mirror.Settings {
+	workspace, repository := splitRepository(m.Repository)
+	if workspace == "" {
+		workspace = m.Workspace
+	}
+	s := mirror.Settings{
+		Workspace:     workspace,
+		Repository:    repository,
+		Branch:        m.Branch,
+		PathPrefix:    m.PathPrefix,
+		ClientID:      m.ClientID,
+		ClientSecret:  m.ClientSecret,
+		AccessToken:   m.AccessToken,
+		WebhookSecret: m.WebhookSecret,
+		Push:          m.Push,
+		Conflict:      m.Conflict,
+		APIURL:        mirror.DefaultAPIURL,
+		OAuthURL:      m.OAuthURL,
+		GitURL:        m.GitURL,
+	}
+	if m.APIURL != nil {
+		s.APIURL = *m.APIURL
+	}
+	CheckSettings(&s)
+	return s
+}
+
+// splitRepository reads a repository as people write it: its slug, workspace/slug,
+// or its URL. The workspace is "" when it does not say.
+func splitRepository(s string) (workspace, slug string) {
+	s = strings.TrimSpace(s)
+	if u, err := url.Parse(s); err == nil && u.Host != "" {
+		s = u.Path
+	}
+	s = strings.TrimSuffix(strings.Trim(s, "/"), ".git")
+	if i := strings.LastIndexByte(s, '/'); i >= 0 {
+		workspace, slug = s[:i], s[i+1:]
+		return workspace[strings.LastIndexByte(workspace, '/')+1:], slug
+	}
+	return "", s
+}
+
+// validateMirrors checks each entry, then that no two get in each other's way.
+func (l *loader) validateMirrors() {
+	settings := make([]mirror.Settings, len(l.config.Mirrors))
+	for i, m := range l.config.Mirrors {
+		key := indexed("mirrors", i)
+		if !document.ValidSlug(document.Toolkits, m.Organization) {
+			l.invalid(join(key, "organization"), "%q: expected a slug of small letters and digits, joined by single - _ or . (such as acme-corp)", m.Organization)
+		}
+		s := m.Settings()
+		for _, p := range CheckSettings(&s) {
+			l.invalid(join(key, p.Key), "%s", p.Message)
+		}
+		l.sameWorkspace(key, m, s)
+		l.sameHost(key, m)
+		settings[i] = s
+		for j, other := range l.config.Mirrors[:i] {
+			if m.Organization == other.Organization && m.Organization != "" {
+				l.invalid(join(key, "organization"), "%q: mirrors[%d] is of the same organization; expected one mirror for each", m.Organization, j)
+			} else if overlap(s, settings[j]) {
+				l.invalid(join(key, "repository"), "%s: mirrors[%d] has the same repository and branch, and a path_prefix that is the same, contains this one or is in it; expected branches or directories apart", quoteURL(m.Repository), j)
+			}
+		}
+	}
+}
+
+// sameWorkspace refuses an entry that names two workspaces.
+func (l *loader) sameWorkspace(key string, m *MirrorConfig, s mirror.Settings) {
+	if m.Workspace != "" && !strings.EqualFold(m.Workspace, s.Workspace) {
+		l.invalid(join(key, "workspace"), "%q: repository names the workspace %q; expected the same", m.Workspace, s.Workspace)
+	}
+}
+
+// sameHost refuses a repository's URL on another host than the one that git asks:
+// its workspace and slug alone would be looked for at the wrong place.
+func (l *loader) sameHost(key string, m *MirrorConfig) {
+	repository, err := url.Parse(strings.TrimSpace(m.Repository))
+	if err != nil || repository.Host == "" {
+		return
+	}
+	if git, err := url.Parse(m.GitURL); err == nil && !strings.EqualFold(git.Host, repository.Host) {
+		l.invalid(join(key, "repository"), `%s: git_url is on another host, %s; expected git_url, api_url and oauth_url of the repository's host (api_url: "" for a plain git host)`, quoteURL(m.Repository), git.Host)
+	}
+}
+
+// overlap reports whether two mirrors would write the same files. A branch left
+// open may be the other one's too; that shows when the host was asked.
+func overlap(a, b mirror.Settings) bool {
+	return strings.EqualFold(a.CloneURL(), b.CloneURL()) && a.Branch == b.Branch &&
+		(below(a.PathPrefix, b.PathPrefix) || below(b.PathPrefix, a.PathPrefix))
+}
+
+// below reports whether prefix a is b or a directory in it.
+func below(a, b string) bool { return b == "" || a == b || strings.HasPrefix(a, b+"/") }
