@@ -173,6 +173,9 @@ func (a *apply) export(ctx context.Context) error {
 		}
 		return nil
 	}
+	if a.req.Refused != nil {
+		return a.req.Refused
+	}
 	if a.mirror.Settings.Push == PushPullRequest {
 		return &Fault{
 			Code:    CodeBranchRestricted,

@@ -18,6 +18,9 @@ type Request struct {
 	Full bool
 	// Record the run even if it has nothing to do.
 	Record bool
+	// Refused is the fault of a push that was refused for good: exports are left
+	// pending under it, and the push is not tried.
+	Refused *Fault
 }
 
 // Runner carries out runs. It keeps nothing between them and may serve many mirrors at once.
@@ -105,6 +108,7 @@ func (r *run) rounds(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		m.Epoch = r.mirror.Epoch // the lease that this run was started under
 		r.mirror = m
 	}
 }
