@@ -60,7 +60,7 @@ func (s *TokenSource) fetch(ctx context.Context) (token, error) {
 	r.SetBasicAuth(s.consumer.ID, s.consumer.Secret.Reveal())
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
-	r.Header.Set("User-Agent", cmp.Or(s.consumer.UserAgent, "confmirror"))
+	r.Header.Set("User-Agent", cmp.Or(s.consumer.UserAgent, defaultUserAgent))
 	answer, err := s.http.Do(r)
 	if err != nil {
 		return token{}, transportFault("Bitbucket's token endpoint", r.URL, err)

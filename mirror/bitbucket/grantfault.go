@@ -24,7 +24,7 @@ func (s *TokenSource) grantFault(answer *http.Response, g grantAnswer, isJSON bo
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return rateLimited(answer.Header, s.now(), err)
+		return rateLimited(retryAfter(answer.Header.Get("Retry-After"), s.now()), err)
 	case status >= 500 || status < 400:
 		return unreachable("Bitbucket's token endpoint does not work at the moment.", err)
 	case isJSON && g.Error != "":

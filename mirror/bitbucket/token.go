@@ -24,7 +24,7 @@ type Consumer struct {
 	// HTTP makes the requests; nil is a client with sane timeouts. Its redirect
 	// policy is replaced.
 	HTTP *http.Client
-	// UserAgent is sent; "" is "confmirror".
+	// UserAgent is sent, as "confmirror/1.2.3"; "" is "confmirror".
 	UserAgent string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time

@@ -29,6 +29,8 @@ var defaultHTTP = &http.Client{
 	},
 }
 
+const defaultUserAgent = "confmirror"
+
 // maxRedirects within one origin.
 const maxRedirects = 5
 
@@ -97,14 +99,14 @@ func unreachable(message string, err error) *mirror.Fault {
 	}
 }
 
-// rateLimited honours Retry-After, which Bitbucket does not promise.
-func rateLimited(h http.Header, now time.Time, err error) *mirror.Fault {
+// rateLimited: after is 0 as a rule, Bitbucket does not promise a Retry-After.
+func rateLimited(after time.Duration, err error) *mirror.Fault {
 	return &mirror.Fault{
 		Code:       mirror.CodeRateLimited,
 		Message:    "Bitbucket limits how many requests this consumer may make in an hour.",
 		Remedy:     "It will be tried again later. If this lasts, poll less often or use an OAuth consumer of its own for confmirror.",
 		Class:      mirror.Transient,
-		RetryAfter: retryAfter(h.Get("Retry-After"), now), Err: err,
+		RetryAfter: after, Err: err,
 	}
 }
 

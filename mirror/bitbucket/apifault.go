@@ -1,0 +1,104 @@
+package bitbucket
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// fault tells what a refusal means and what an operator can do.
+//
+//	3xx          a redirect to another origin      CONNECTION_FAILED
+//	401          twice, with a fresh token         CONNECTION_FAILED
+//	403          scopes, allow-list, two-step      PERMISSION_DENIED
+//	404          workspace                         CONNECTION_FAILED
+//	404          repository, or no access to it    REPOSITORY_NOT_FOUND
+//	410          the interface changed             CONNECTION_FAILED
+//	429                                            RATE_LIMITED
+//	5xx (555)    Bitbucket's trouble, timeouts     NETWORK_UNREACHABLE
+func (c *Client) fault(e *APIError) *mirror.Fault {
+	name := c.target.Workspace + "/" + c.target.Slug
+	switch e.Status {
+	case http.StatusUnauthorized:
+		return connectionFailed("Bitbucket gave a token and then refused it: check that the OAuth consumer belongs to the workspace "+
+			c.target.Workspace+". A consumer of a personal workspace reaches that workspace only.", e)
+	case http.StatusForbidden:
+		return c.forbidden(e)
+	case http.StatusNotFound:
+		if e.says("no workspace with identifier") {
+			return connectionFailed("There is no workspace "+c.target.Workspace+
+				": take its ID from the repository's address, https://bitbucket.org/{workspace}/{repository}.", e)
+		}
+		return &mirror.Fault{
+			Code:    mirror.CodeRepositoryNotFound,
+			Message: "The repository " + name + " does not exist, or these credentials may not see it.",
+			Remedy: "Check workspace and repository against the address https://bitbucket.org/{workspace}/{repository}. " +
+				"If they are right, the OAuth consumer must belong to the workspace " + c.target.Workspace + ".",
+			Class: mirror.Permanent, Err: e,
+		}
+	case http.StatusGone:
+		remedy := "Bitbucket has withdrawn what this version of confmirror uses: update confmirror."
+		if e.says("app password") {
+			remedy = "App passwords have ended: use an OAuth consumer's client ID and secret."
+		}
+		if page := e.announcement(); page != "" {
+			remedy += " See " + page + "."
+		}
+		return connectionFailed(remedy, e)
+	case http.StatusTooManyRequests:
+		return rateLimited(e.retryAfter, e)
+	}
+	if e.Status >= 300 && e.Status < 400 {
+		return connectionFailed(fmt.Sprintf("%s redirects to %s, and credentials are not sent there: check api_url.", c.base.Host, e.location), e)
+	}
+	f := unreachable("Bitbucket's REST interface does not work at the moment ("+statusText(e.Status)+").", e)
+	f.RetryAfter = e.retryAfter
+	return f
+}
+
+func (c *Client) forbidden(e *APIError) *mirror.Fault {
+	f := &mirror.Fault{
+		Code:    mirror.CodePermissionDenied,
+		Message: "Bitbucket refuses access to " + c.target.Workspace + "/" + c.target.Slug + " with these credentials.",
+		Class:   mirror.Permanent, Err: e,
+	}
+	switch {
+	case e.says("whitelist your ip") || e.says("allowlist"):
+		f.Remedy = "The workspace allows only listed IP addresses: have an administrator add this machine's."
+	case e.says("two-step"):
+		f.Remedy = "The workspace requires two-step verification: use an OAuth consumer of the workspace."
+	case e.says("authentication mechanism"):
+		f.Remedy = "This kind of credential is not accepted here: use an OAuth consumer's client ID and secret."
+	default:
+		f.Remedy = "Give the OAuth consumer these permissions: " + scopeNames(e.requiredScopes()) + "."
+	}
+	return f
+}
+
+// scopeTitles are the names of scopes in the form where a consumer is edited.
+var scopeTitles = map[string]string{
+	"repository":        "Repositories: Read",
+	"repository:write":  "Repositories: Write",
+	"repository:admin":  "Repositories: Admin",
+	"pullrequest":       "Pull requests: Read",
+	"pullrequest:write": "Pull requests: Write",
+	"webhook":           "Webhooks: Read and write",
+}
+
+// scopeNames names scopes as people tick them; those that confmirror needs when none are given.
+func scopeNames(scopes []string) string {
+	if len(scopes) == 0 {
+		scopes = []string{"repository", "repository:write", "pullrequest", "pullrequest:write"}
+	}
+	names := make([]string, 0, len(scopes))
+	for _, s := range scopes {
+		s = cleanText(s)
+		if title := scopeTitles[s]; title != "" {
+			s = title + " (" + s + ")"
+		}
+		names = append(names, s)
+	}
+	return strings.Join(names, ", ")
+}
