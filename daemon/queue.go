@@ -82,8 +82,9 @@ func NewQueue(window time.Duration, job Job) *Queue {
 	return q
 }
 
-// Run works until ctx ends, then waits for the runs under way.
-func (q *Queue) Run(ctx context.Context, workers int) {
+// Run works until ctx ends, then waits for the runs under way, which go on under
+// the context work.
+func (q *Queue) Run(ctx, work context.Context, workers int) {
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
@@ -92,7 +93,7 @@ func (q *Queue) Run(ctx context.Context, workers int) {
 				if !ok {
 					return
 				}
-				q.run(ctx, id)
+				q.run(work, id)
 			}
 		})
 	}
@@ -149,6 +150,14 @@ func (q *Queue) Running(organizationID string) bool {
 	defer q.mu.Unlock()
 	e := q.mirrors[organizationID]
 	return e != nil && e.running
+}
+
+// Resting reports whether the mirror waits out a pause after a failure.
+func (q *Queue) Resting(organizationID string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.mirrors[organizationID]
+	return e != nil && time.Now().Before(e.pause)
 }
 
 // Depth is the number of mirrors that wait for a worker.
@@ -271,21 +280,6 @@ func (q *Queue) run(ctx context.Context, id string) {
 	if e.pending != nil {
 		q.schedule(id, e, q.dueAt(e, *e.pending))
 	}
-}
-
-// Forget drops what is known of a mirror that this daemon no longer runs.
-func (q *Queue) Forget(organizationID string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	e := q.mirrors[organizationID]
-	if e == nil || e.running || e.queued {
-		return
-	}
-	if e.timer != nil {
-		e.timer.Stop()
-	}
-	e.answer(Result{Err: errors.New("another daemon runs this mirror now")})
-	delete(q.mirrors, organizationID)
 }
 
 func (e *entry) answer(r Result) {

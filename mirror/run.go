@@ -36,10 +36,11 @@ type Runner struct {
 
 // Progress tells how far a run is.
 type Progress struct {
-	OrganizationID string `json:"-"`
-	RunID          string `json:"run_id"`
-	Stage          string `json:"stage"` // observe, import, commit, push, checkout
-	Done, Total    int
+	Organization string `json:"-"` // slug
+	RunID        string `json:"run_id"`
+	Stage        string `json:"stage"` // observe, import, commit, push, checkout
+	Done         int    `json:"done"`
+	Total        int    `json:"total"` // 0: not known
 }
 
 // maxRounds bounds how often one run plans anew because somebody was faster.
@@ -170,6 +171,6 @@ func (v *view) input(m *Mirror, rules Rules) Input {
 
 func (r *run) progress(stage string, done, total int) {
 	if r.Progress != nil {
-		r.Progress(Progress{r.mirror.OrganizationID, r.req.RunID, stage, done, total})
+		r.Progress(Progress{r.mirror.Organization, r.req.RunID, stage, done, total})
 	}
 }

@@ -1,0 +1,211 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/confmirror/confmirror/configs"
+	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/db"
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// Options of a daemon.
+type Options struct {
+	Config *configs.Config
+	// DB is open and migrated; the daemon does not close it.
+	DB *db.DB
+	// AdminToken guards API and metrics.
+	AdminToken mirror.Secret
+	Logger     *slog.Logger
+	Version    string
+	// Listener to serve on; nil listens on the configured address.
+	Listener net.Listener
+	// HTTP makes the requests to remotes; nil is each client's own.
+	HTTP *http.Client
+	// Ready is called with the address once requests are answered.
+	Ready func(address string)
+}
+
+// grace is how long runs under way may take to end after the daemon was told to stop.
+const grace = 8 * time.Second
+
+// workers run mirrors. They mostly wait for remotes, so there are more than cores.
+const workers = 4
+
+// Daemon is the running program.
+type Daemon struct {
+	o         Options
+	log       *slog.Logger
+	db        *db.DB
+	queue     *Queue
+	leases    *leases
+	sessions  *sessions
+	connector *Connector
+	troubles  troubles
+	events    events
+	metrics   *metrics
+	registry  *prometheus.Registry
+	holder    string
+}
+
+// New makes a daemon. Nothing runs before Run.
+func New(o Options) *Daemon {
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: holderName()}
+	d.connector = &Connector{HTTP: o.HTTP, UserAgent: "confmirror/" + o.Version}
+	d.sessions = &sessions{
+		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
+		rules: o.Config.Rules, committer: committer, log: o.Logger, open: map[string]*session{},
+	}
+	d.queue = NewQueue(o.Config.Sync.BatchWindow, d.job)
+	d.leases = &leases{db: o.DB, holder: d.holder, log: o.Logger, gained: d.gained, lost: d.lost, claimNow: make(chan struct{}, 1)}
+	d.metrics = newMetrics(d.registry, d)
+	return d
+}
+
+// committer signs the daemon's commits.
+var committer = mirror.Signature{Name: "confmirror", Email: "noreply@confmirror.invalid"}
+
+// holderName tells daemons apart, and people where to look.
+func holderName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString()[:8])
+}
+
+// Run serves until ctx ends, then finishes or undoes what is under way. It fails
+// at once if it cannot listen or connect the configured mirrors.
+func (d *Daemon) Run(ctx context.Context) error {
+	listener := d.o.Listener
+	if listener == nil {
+		var err error
+		if listener, err = net.Listen("tcp", d.o.Config.HTTP.Listen); err != nil {
+			return fmt.Errorf("http.listen: %w", err)
+		}
+	}
+	if err := d.connectConfigured(ctx); err != nil {
+		listener.Close()
+		return err
+	}
+	// Runs outlive ctx by the grace, so that a step under way is finished.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	context.AfterFunc(ctx, func() { time.AfterFunc(grace, stopWork) })
+	queueDone, stopQueue := context.WithCancel(work)
+	context.AfterFunc(ctx, stopQueue)
+
+	var wg sync.WaitGroup
+	failed := make(chan error, 1)
+	wg.Go(func() { d.queue.Run(queueDone, work, workers) })
+	wg.Go(func() { d.leases.run(ctx) })
+	wg.Go(func() { d.watch(ctx) })
+	wg.Go(func() { d.schedule(ctx) })
+	wg.Go(func() { d.housekeep(ctx) })
+	wg.Go(func() {
+		if err := d.serveHTTP(ctx, listener); err != nil {
+			failed <- err
+		}
+	})
+	if d.o.Ready != nil {
+		d.o.Ready(listener.Addr().String())
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		stopQueue()
+		stopWork()
+	}
+	if err != nil {
+		return err // the process ends; there is nothing to wait for
+	}
+	wg.Wait()
+	d.sessions.close()
+	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	d.leases.release(final)
+	return nil
+}
+
+// serveHTTP answers webhooks and the API until ctx ends.
+func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: web.New(web.Options{
+			DB: d.db, Engine: engine{d}, AdminToken: d.o.AdminToken, Registry: d.registry,
+			PublicURL: d.o.Config.HTTP.PublicURL, AllowedHosts: d.o.Config.HTTP.AllowedHosts,
+			Limits: d.o.Config.Rules().Limits, Version: d.o.Version, Logger: d.log, Now: time.Now,
+			Push: d.o.Config.Sync.Push, Conflict: d.o.Config.Sync.Conflict,
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	stopped := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		if err := server.Shutdown(limit); err != nil {
+			server.Close()
+		}
+	})
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	<-stopped
+	return nil
+}
+
+// connectConfigured makes the mirrors of the configuration file.
+func (d *Daemon) connectConfigured(ctx context.Context) error {
+	return Connect(ctx, d.db, d.o.Config.Mirrors)
+}
+
+// Connect makes organizations and connections as the configuration lists them.
+func Connect(ctx context.Context, database *db.DB, mirrors []*configs.MirrorConfig) error {
+	for _, m := range mirrors {
+		o, _, err := database.EnsureOrganization(ctx, m.Organization)
+		if err != nil {
+			return fmt.Errorf("organization %s: %w", m.Organization, err)
+		}
+		if _, err := database.SaveConnection(ctx, o.ID, db.ConnectionWrite{Settings: m.Settings(), Source: db.SourceConfig}); err != nil {
+			return fmt.Errorf("mirror of organization %s: %w", m.Organization, err)
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) gained(id string) {
+	d.log.Debug("holding a mirror", "organization_id", id)
+	d.queue.Nudge(id, Nudge{Trigger: "start", Look: true})
+}
+
+// lost lets the mirror's worker close its session: a job without a lease does only that.
+func (d *Daemon) lost(id string) {
+	d.log.Info("a mirror went to another daemon, or was disconnected", "organization_id", id)
+	d.queue.Nudge(id, Nudge{Trigger: "lost"})
+}
+
+func (d *Daemon) runner() *mirror.Runner {
+	return &mirror.Runner{
+		Store: d.db, Rules: d.o.Config.Rules(), Committer: committer, Now: time.Now, Logger: d.log,
+		Progress: func(p mirror.Progress) {
+			d.events.publish(web.Event{Type: "run.progress", Organization: p.Organization, Data: p})
+		},
+	}
+}

@@ -1,0 +1,131 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/db"
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// engine is the daemon as its HTTP side sees it.
+type engine struct{ *Daemon }
+
+var _ web.Engine = engine{}
+
+// Nudge looks at a mirror, here or at its holder.
+func (e engine) Nudge(organizationID, trigger string) {
+	if _, held := e.leases.epoch(organizationID); held {
+		e.queue.Nudge(organizationID, Nudge{Trigger: trigger, Look: trigger == "webhook" || trigger == "request",
+			Person: trigger == "request", Record: trigger == "request"})
+		return
+	}
+	go func() { // the holder hears of it through the database
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if _, err := e.db.Request(ctx, organizationID); err != nil {
+			e.log.Warn("the mirror's holder could not be told", "organization_id", organizationID, "error", err)
+		}
+	}()
+}
+
+// Sync runs a mirror here, or waits for its holder to run it.
+func (e engine) Sync(ctx context.Context, organizationID string) (*mirror.Report, error) {
+	if _, held := e.leases.epoch(organizationID); held {
+		r := e.queue.Wait(ctx, organizationID, Nudge{Trigger: "request", Look: true, Record: true, Person: true})
+		if r.Report != nil && !errors.Is(r.Err, errNotHolder) {
+			return r.Report, nil
+		}
+		if !errors.Is(r.Err, errNotHolder) {
+			return nil, r.Err
+		}
+	}
+	return WaitForHolder(ctx, e.db, organizationID)
+}
+
+// holderPoll is how often a run at another daemon is looked for.
+const holderPoll = 100 * time.Millisecond
+
+// WaitForHolder asks the mirror's holder for a run and waits for one that covers the request.
+func WaitForHolder(ctx context.Context, database *db.DB, organizationID string) (*mirror.Report, error) {
+	request, err := database.Request(ctx, organizationID)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(holderPoll)
+	defer tick.Stop()
+	for {
+		covered, runID, err := database.Covered(ctx, organizationID)
+		if err != nil {
+			return nil, err
+		}
+		if covered >= request && runID != "" {
+			return database.Run(ctx, organizationID, runID)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// Plan observes and plans in a clone of its own, so that it neither waits for a
+// run nor needs the lease, and writes nothing anybody else looks at.
+func (e engine) Plan(ctx context.Context, organizationID string) ([]mirror.Action, error) {
+	return e.Daemon.Plan(ctx, organizationID)
+}
+
+// Plan is what a run would do now.
+func (d *Daemon) Plan(ctx context.Context, organizationID string) ([]mirror.Action, error) {
+	m, err := d.db.Mirror(ctx, organizationID)
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.connector.remote(m.Settings)
+	if err != nil {
+		return nil, err
+	}
+	identity, _, err := d.connector.resolve(ctx, m, r)
+	if err != nil {
+		return nil, err
+	}
+	if identity != m.Identity { // as the run itself would: a first connection
+		m.Identity, m.Cursor, m.RemoteSeen = identity, "", ""
+	}
+	parent := filepath.Join(d.o.Config.DataDir, "plans")
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(parent, m.Organization+"-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	s, err := d.sessions.openClone(ctx, m, r, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer s.clone.Close()
+	return d.runner().Plan(ctx, m, s.clone)
+}
+
+func (e engine) Running(organizationID string) bool { return e.queue.Running(organizationID) }
+
+// Reconnected takes changed settings up at once.
+func (e engine) Reconnected(organizationID string) {
+	e.troubles.forget(organizationID)
+	select {
+	case e.leases.claimNow <- struct{}{}:
+	default:
+	}
+	if _, held := e.leases.epoch(organizationID); held {
+		e.queue.Nudge(organizationID, Nudge{Trigger: "connection", Look: true, Person: true})
+	}
+}
+
+func (e engine) Events() (<-chan web.Event, func()) { return e.events.subscribe() }

@@ -1,0 +1,56 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// metrics of runs. Names begin with confmirror_.
+type metrics struct {
+	runs     *prometheus.CounterVec
+	duration prometheus.Histogram
+	entities *prometheus.CounterVec
+}
+
+func newMetrics(registry *prometheus.Registry, d *Daemon) *metrics {
+	m := &metrics{
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "confmirror_runs_total", Help: "Runs by what set them off and how they ended (ok, held, error, blocked).",
+		}, []string{"trigger", "result"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "confmirror_run_duration_seconds", Help: "How long runs took.", Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
+		}),
+		entities: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "confmirror_entities_total", Help: "Entities by what a run did with them.",
+		}, []string{"action"}),
+	}
+	registry.MustRegister(m.runs, m.duration, m.entities,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "confmirror_mirrors_held", Help: "Mirrors whose lease this daemon holds.",
+		}, func() float64 { return float64(len(d.leases.ids())) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "confmirror_queue_depth", Help: "Mirrors that wait for a worker.",
+		}, func() float64 { return float64(d.queue.Depth()) }),
+	)
+	return m
+}
+
+func (m *metrics) run(r *mirror.Report, err error, took time.Duration) {
+	result := string(r.State)
+	if err != nil && result == string(mirror.StateOK) {
+		result = string(mirror.StateError)
+	}
+	m.runs.WithLabelValues(r.Trigger, result).Inc()
+	m.duration.Observe(took.Seconds())
+	for action, n := range map[string]int{
+		"exported": r.Exported, "imported": r.Imported, "deleted": r.Deleted,
+		"merged": r.Merged, "conflict": r.Conflicts, "error": r.Errors,
+	} {
+		m.entities.WithLabelValues(action).Add(float64(n))
+	}
+}

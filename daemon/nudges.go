@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/confmirror/confmirror/configs"
+)
+
+// watch turns the database's notifications into nudges.
+func (d *Daemon) watch(ctx context.Context) {
+	err := d.db.Watch(ctx, d.o.Config.Database.Notify, func(id string) {
+		if _, held := d.leases.epoch(id); !held {
+			// Perhaps a connection that was just made: nobody holds it yet.
+			select {
+			case d.leases.claimNow <- struct{}{}:
+			default:
+			}
+			return
+		}
+		d.queue.Nudge(id, Nudge{Trigger: "database", Person: d.queue.Resting(id) && d.requested(ctx, id)})
+	})
+	if err != nil && ctx.Err() == nil {
+		d.log.Error("the database is not watched; polling goes on", "error", err)
+	}
+}
+
+// requested reports whether somebody waits for a run of a mirror that rests after
+// a failure: a person's request does not wait for the pause to end.
+func (d *Daemon) requested(ctx context.Context, id string) bool {
+	m, err := d.db.Mirror(ctx, id)
+	return err == nil && m.Requested > m.Covered
+}
+
+// schedule turns the clock's ticks into nudges.
+func (d *Daemon) schedule(ctx context.Context) {
+	c := cron.New(cron.WithChain(cron.Recover(cron.DiscardLogger), cron.SkipIfStillRunning(cron.DiscardLogger)))
+	for _, job := range []struct {
+		expression string
+		nudge      Nudge
+	}{
+		{d.o.Config.Sync.Poll, Nudge{Trigger: "poll", Look: true}},
+		{d.o.Config.Sync.Audit, Nudge{Trigger: "audit", Look: true, Full: true}},
+	} {
+		when, err := configs.ParseSchedule(job.expression)
+		if err != nil {
+			d.log.Error("schedule cannot be read", "expression", job.expression, "error", err)
+			continue
+		}
+		c.Schedule(when, cron.FuncJob(func() {
+			for _, id := range d.leases.ids() {
+				d.queue.Nudge(id, job.nudge)
+			}
+		}))
+	}
+	c.Start()
+	<-ctx.Done()
+	<-c.Stop().Done()
+}
+
+// housekeeping of the database, by whichever daemon comes first.
+const housekeepingInterval = time.Hour
+
+func (d *Daemon) housekeep(ctx context.Context) {
+	tick := time.NewTicker(housekeepingInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := d.db.Housekeep(ctx); err != nil && ctx.Err() == nil {
+				d.log.Warn("housekeeping failed", "error", err)
+			}
+		}
+	}
+}

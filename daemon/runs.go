@@ -1,0 +1,184 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/mirror"
+)
+
+var (
+	// errNotHolder: another daemon runs this mirror.
+	errNotHolder = errors.New("another daemon holds this mirror")
+	errPaused    = errors.New("the mirror is paused")
+)
+
+// Pauses after failed runs.
+const (
+	firstPause = time.Second
+	longPause  = 5 * time.Minute
+	// A push that was refused for good is tried again by itself after these.
+	firstRefusal = time.Minute
+	longRefusal  = time.Hour
+)
+
+// trouble is what a mirror's last runs met.
+type trouble struct {
+	failures int
+	// refused is the push that was refused for good, until when it is not tried again.
+	refused  *mirror.Fault
+	refusals int
+	until    time.Time
+}
+
+// troubles keeps count for every mirror.
+type troubles struct {
+	mu sync.Mutex
+	m  map[string]*trouble
+}
+
+func (t *troubles) of(id string) *trouble {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.m == nil {
+		t.m = map[string]*trouble{}
+	}
+	if t.m[id] == nil {
+		t.m[id] = &trouble{}
+	}
+	return t.m[id]
+}
+
+func (t *troubles) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.m, id)
+}
+
+// job is one run of one mirror: the queue's Job.
+func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Duration) {
+	epoch, held := d.leases.epoch(id)
+	if !held {
+		d.sessions.release(id)
+		return Result{Err: errNotHolder}, 0
+	}
+	m, err := d.db.Mirror(ctx, id)
+	if errors.Is(err, mirror.ErrNoMirror) {
+		d.sessions.release(id)
+		d.troubles.forget(id)
+		return Result{Err: err}, 0
+	}
+	t := d.troubles.of(id)
+	if err != nil {
+		d.log.Warn("mirror could not be loaded", "error", err)
+		t.failures++
+		return Result{Err: err}, t.pause(err)
+	}
+	m.Epoch = epoch
+	if m.Paused {
+		return Result{Err: errPaused}, 0
+	}
+	report, err := d.runMirror(ctx, m, t, n)
+	switch {
+	case err == nil:
+		t.failures = 0
+		return Result{Report: report}, 0
+	case errors.Is(err, mirror.ErrLeaseLost):
+		return Result{Report: report, Err: errNotHolder}, 0
+	case ctx.Err() != nil:
+		return Result{Report: report, Err: err}, 0
+	}
+	t.failures++
+	return Result{Report: report, Err: err}, t.pause(err)
+}
+
+// runMirror opens the mirror's session, runs it and records a fault.
+func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n Nudge) (*mirror.Report, error) {
+	req := mirror.Request{
+		RunID: uuid.NewString(), Trigger: n.Trigger, Full: n.Full,
+		Look:   n.Look || t.failures > 0, // a push whose answer was lost may have arrived
+		Record: n.Record,
+	}
+	if m.Requested > m.Covered {
+		req.Look, req.Record = true, true
+	}
+	if t.refused != nil && !n.Person && time.Now().Before(t.until) {
+		req.Refused = t.refused
+	}
+	d.events.publish(web.Event{Type: "run.started", Organization: m.Organization, Data: map[string]string{"run_id": req.RunID, "trigger": n.Trigger}})
+	started := time.Now()
+	report := &mirror.Report{RunID: req.RunID, Trigger: n.Trigger, StartedAt: started.UTC(), Commits: []mirror.Hash{}, SyncedCommit: m.Cursor}
+	session, err := d.sessions.acquire(ctx, m)
+	if err == nil {
+		report, err = d.runner().Run(ctx, m, session.clone, req)
+	}
+	t.refusal(err, req.Refused)
+	d.metrics.run(report, err, time.Since(started))
+	if err != nil && ctx.Err() == nil && !errors.Is(err, mirror.ErrLeaseLost) {
+		d.fault(ctx, m, report, err)
+	}
+	d.events.publish(web.Event{Type: "run.finished", Organization: m.Organization, Data: report})
+	return report, err
+}
+
+// fault records why a run failed, where people see it.
+func (d *Daemon) fault(ctx context.Context, m *mirror.Mirror, report *mirror.Report, err error) {
+	f := mirror.AsFault(err)
+	state := mirror.State{Name: mirror.StateError, Conditions: []mirror.Detail{},
+		Detail: &mirror.Detail{Code: f.Code, Message: f.Message, Remedy: f.Remedy, Since: time.Now().UTC()}}
+	if f.Class == mirror.Permanent {
+		state.Name = mirror.StateBlocked
+	}
+	report.State, report.Detail = state.Name, state.Detail
+	d.log.Warn("run failed", "organization", m.Organization, "run", report.RunID, "code", f.Code, "message", f.Message, "remedy", f.Remedy, "error", err)
+	if err := d.db.RecordFault(ctx, m, state, report); err != nil && !errors.Is(err, mirror.ErrLeaseLost) {
+		d.log.Warn("the fault could not be recorded", "organization", m.Organization, "error", err)
+	}
+}
+
+// pause is how long a failed mirror rests: transient faults with growing pauses
+// and jitter, permanent ones until something nudges it.
+func (t *trouble) pause(err error) time.Duration {
+	f := mirror.AsFault(err)
+	if f.Class == mirror.Permanent {
+		return 0
+	}
+	return max(f.RetryAfter, growing(firstPause, longPause, t.failures))
+}
+
+// refusal remembers a push that was refused for good.
+func (t *trouble) refusal(err error, withheld *mirror.Fault) {
+	var f *mirror.Fault
+	switch {
+	case err == nil:
+		t.refused, t.refusals = nil, 0
+	case withheld != nil: // not tried
+	case errors.As(err, &f) && f.Class == mirror.Permanent && refusedPush(f.Code):
+		t.refusals++
+		t.refused, t.until = f, time.Now().Add(growing(firstRefusal, longRefusal, t.refusals))
+	}
+}
+
+func refusedPush(code string) bool {
+	switch code {
+	case mirror.CodeBranchRestricted, mirror.CodePushRefused, mirror.CodeRepositoryFull,
+		mirror.CodeSignedCommitsRequired, mirror.CodePermissionDenied:
+		return true
+	}
+	return false
+}
+
+// growing doubles from first to last with the count, less up to a fifth at random.
+func growing(first, last time.Duration, count int) time.Duration {
+	pause := last
+	if shift := count - 1; shift < 16 && first<<shift < last {
+		pause = first << max(shift, 0)
+	}
+	return pause - time.Duration(rand.Int64N(int64(pause)/5+1))
+}

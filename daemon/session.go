@@ -1,0 +1,235 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket"
+	"github.com/confmirror/confmirror/mirror/clone"
+)
+
+// remote is what a connection's settings make: credentials for git, and the host's
+// REST interface if it has one.
+type remote struct {
+	credentials mirror.Credentials // nil: anonymous
+	host        mirror.Host        // nil: a plain git host
+}
+
+// Connector makes remotes. Mirrors of one consumer share a token.
+type Connector struct {
+	HTTP      *http.Client // nil: each client's own
+	UserAgent string
+
+	mu      sync.Mutex
+	sources map[sourceKey]*bitbucket.TokenSource
+}
+
+// sourceKey tells consumers apart; the secret is part of it, so that a rotated one
+// starts anew and a wrong one never finds another's token.
+type sourceKey struct {
+	url, id string
+	secret  mirror.Secret
+}
+
+func (c *Connector) remote(s mirror.Settings) (remote, error) {
+	var r remote
+	var tokens bitbucket.Tokens
+	switch {
+	case !s.AccessToken.IsZero():
+		static := bitbucket.NewStaticToken(s.AccessToken)
+		tokens, r.credentials = static, static
+	case s.ClientID != "" || !s.ClientSecret.IsZero():
+		source, err := c.source(s)
+		if err != nil {
+			return remote{}, err
+		}
+		tokens, r.credentials = source, source
+	}
+	if s.APIURL != "" {
+		if tokens == nil {
+			return remote{}, &mirror.Fault{Code: mirror.CodeConnectionFailed, Message: mirror.ConnectionFailedMessage,
+				Remedy: "Set client_id and client_secret of an OAuth consumer, or an access token.", Class: mirror.Permanent}
+		}
+		client, err := bitbucket.NewClient(bitbucket.Target{
+			Workspace: s.Workspace, Slug: s.Repository, URL: s.APIURL, HTTP: c.HTTP, UserAgent: c.UserAgent,
+		}, tokens)
+		if err != nil {
+			return remote{}, err
+		}
+		r.host = client
+	}
+	return r, nil
+}
+
+func (c *Connector) source(s mirror.Settings) (*bitbucket.TokenSource, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := sourceKey{s.OAuthURL, s.ClientID, s.ClientSecret}
+	if source := c.sources[key]; source != nil {
+		return source, nil
+	}
+	source, err := bitbucket.NewTokenSource(bitbucket.Consumer{
+		ID: s.ClientID, Secret: s.ClientSecret, URL: s.OAuthURL, HTTP: c.HTTP, UserAgent: c.UserAgent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if c.sources == nil {
+		c.sources = map[sourceKey]*bitbucket.TokenSource{}
+	}
+	c.sources[key] = source
+	return source, nil
+}
+
+// resolve finds out which branch of which repository the settings mean. A branch
+// that was left open is resolved once: a later change of the main branch is not
+// followed. When REST does not answer, what is known goes on; git may still work.
+func (c *Connector) resolve(ctx context.Context, m *mirror.Mirror, r remote) (mirror.Identity, mirror.Repository, error) {
+	s := m.Settings
+	identity := mirror.Identity{Branch: s.Branch, Prefix: s.PathPrefix}
+	var repository mirror.Repository
+	var main string
+	if r.host != nil {
+		var err error
+		if repository, err = r.host.Repository(ctx); err != nil {
+			return identity, repository, err
+		}
+		identity.Repository, main = repository.UUID, repository.MainBranch
+	} else {
+		identity.Repository = s.CloneURL()
+	}
+	if identity.Branch == "" && m.Identity.Repository == identity.Repository && m.Identity.Branch != "" {
+		identity.Branch = m.Identity.Branch
+	}
+	if identity.Branch == "" {
+		if main == "" {
+			refs, err := clone.ListRefs(ctx, s.CloneURL(), r.credentials, c.HTTP)
+			if err != nil {
+				return identity, repository, err
+			}
+			main = refs.HEAD
+		}
+		if main == "" {
+			main = "main"
+		}
+		identity.Branch = main
+	}
+	return identity, repository, nil
+}
+
+// session is an open mirror: its clone and what it was opened with. The worker that
+// runs the mirror owns it.
+type session struct {
+	settings mirror.Settings
+	identity mirror.Identity
+	clone    *clone.Clone
+}
+
+// sessions keeps the open mirrors.
+type sessions struct {
+	connector *Connector
+	store     mirror.Store
+	dir       string // of the clones
+	rules     func() mirror.Rules
+	committer mirror.Signature
+	log       *slog.Logger
+
+	mu   sync.Mutex
+	open map[string]*session
+}
+
+// acquire opens a mirror, or reuses what is open if the settings are the same.
+func (s *sessions) acquire(ctx context.Context, m *mirror.Mirror) (*session, error) {
+	s.mu.Lock()
+	current := s.open[m.OrganizationID]
+	s.mu.Unlock()
+	if current != nil && current.settings == m.Settings && current.identity == m.Identity {
+		return current, nil
+	}
+	s.release(m.OrganizationID)
+	r, err := s.connector.remote(m.Settings)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.identify(ctx, m, r); err != nil {
+		return nil, err
+	}
+	opened, err := s.openClone(ctx, m, r, filepath.Join(s.dir, m.Organization))
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.open[m.OrganizationID] = opened
+	s.mu.Unlock()
+	return opened, nil
+}
+
+// identify resolves the connection and stores what it found.
+func (s *sessions) identify(ctx context.Context, m *mirror.Mirror, r remote) error {
+	identity, repository, err := s.connector.resolve(ctx, m, r)
+	if err != nil {
+		if known := m.Identity; !known.IsZero() && known.Prefix == m.Settings.PathPrefix &&
+			(m.Settings.Branch == "" || m.Settings.Branch == known.Branch) && mirror.AsFault(err).Class == mirror.Transient {
+			s.log.Warn("repository's facts are not to be had, going on with what is known", "organization", m.Organization, "error", err)
+			return nil
+		}
+		return err
+	}
+	if identity != m.Identity && !m.Identity.IsZero() {
+		s.log.Info("connected to another place; the next run is a first connection and deletes nothing",
+			"organization", m.Organization, "was", fmt.Sprint(m.Identity), "is", fmt.Sprint(identity))
+	}
+	if err := s.store.Identify(ctx, m, identity, repository); err != nil {
+		return err
+	}
+	fresh, err := s.store.Mirror(ctx, m.OrganizationID)
+	if err != nil {
+		return err
+	}
+	epoch := m.Epoch
+	*m = *fresh
+	m.Epoch = epoch
+	return nil
+}
+
+func (s *sessions) openClone(ctx context.Context, m *mirror.Mirror, r remote, dir string) (*session, error) {
+	c, err := clone.Open(ctx, clone.Options{
+		Dir: dir, URL: m.Settings.CloneURL(), Branch: m.Branch(), Layout: m.Settings.Layout(),
+		Limits: s.rules().Limits, Committer: s.committer, Credentials: r.credentials,
+		Client: s.connector.HTTP, Logger: s.log.With("organization", m.Organization),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &session{settings: m.Settings, identity: m.Identity, clone: c}, nil
+}
+
+// release closes a mirror's clone.
+func (s *sessions) release(organizationID string) {
+	s.mu.Lock()
+	current := s.open[organizationID]
+	delete(s.open, organizationID)
+	s.mu.Unlock()
+	if current != nil {
+		if err := current.clone.Close(); err != nil {
+			s.log.Warn("closing a clone", "error", err)
+		}
+	}
+}
+
+func (s *sessions) close() {
+	s.mu.Lock()
+	ids := make([]string, 0, len(s.open))
+	for id := range s.open {
+		ids = append(ids, id)
+	}
+	s.mu.Unlock()
+	for _, id := range ids {
+		s.release(id)
+	}
+}
