@@ -11,8 +11,10 @@ import (
 
 const (
 	envPrefix = "CONFMIRROR_"
-	// envConfig names the file. It is the only variable that is no key.
+	// envConfig names the file, and is no key.
 	envConfig = envPrefix + "CONFIG"
+	// envTest begins the names of what only tests read.
+	envTest = envPrefix + "TEST_"
 )
 
 var (
@@ -55,7 +57,7 @@ func (l *loader) readEnviron(environ []string) {
 		switch {
 		case ok:
 			l.setVariable(name, set[name], f)
-		case kubernetes && envServiceLink.MatchString(name):
+		case strings.HasPrefix(name, envTest), kubernetes && envServiceLink.MatchString(name):
 		default:
 			message := "unknown variable"
 			if hint := nearest(name, sortedKeys(known)); hint != "" {

@@ -5,15 +5,16 @@ import (
 	"strings"
 
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket"
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
 // Settings are the connection that the entry describes. Of a valid entry they are
 // in normal form.
 func (m *MirrorConfig) Settings() mirror.Settings {
-	workspace, repository := splitRepository(m.Repository)
-	if workspace == "" {
-		workspace = m.Workspace
+	workspace, repository, err := bitbucket.ParseRepositoryName(m.Repository, m.Workspace)
+	if err != nil {
+		workspace, repository = m.Workspace, m.Repository
 	}
 	s := mirror.Settings{
 		Workspace:     workspace,
@@ -37,21 +38,6 @@ func (m *MirrorConfig) Settings() mirror.Settings {
 	return s
 }
 
-// splitRepository reads a repository as people write it: its slug, workspace/slug,
-// or its URL. The workspace is "" when it does not say.
-func splitRepository(s string) (workspace, slug string) {
-	s = strings.TrimSpace(s)
-	if u, err := url.Parse(s); err == nil && u.Host != "" {
-		s = u.Path
-	}
-	s = strings.TrimSuffix(strings.Trim(s, "/"), ".git")
-	if i := strings.LastIndexByte(s, '/'); i >= 0 {
-		workspace, slug = s[:i], s[i+1:]
-		return workspace[strings.LastIndexByte(workspace, '/')+1:], slug
-	}
-	return "", s
-}
-
 // validateMirrors checks each entry, then that no two get in each other's way.
 func (l *loader) validateMirrors() {
 	settings := make([]mirror.Settings, len(l.config.Mirrors))
@@ -61,10 +47,16 @@ func (l *loader) validateMirrors() {
 			l.invalid(join(key, "organization"), "%q: expected a slug of small letters and digits, joined by single - _ or . (such as acme-corp)", m.Organization)
 		}
 		s := m.Settings()
-		for _, p := range CheckSettings(&s) {
-			l.invalid(join(key, p.Key), "%s", p.Message)
+		if _, _, err := bitbucket.ParseRepositoryName(m.Repository, m.Workspace); err != nil {
+			name, message, _ := strings.Cut(err.Error(), ": ") // the error begins with the key
+			l.invalid(join(key, name), "%s", message)
+			s.Workspace, s.Repository = "unknown", indexed("unknown", i) // reported, and nobody's twin
 		}
-		l.sameWorkspace(key, m, s)
+		for _, p := range CheckSettings(&s) {
+			if p.Key != "workspace" && p.Key != "repository" {
+				l.invalid(join(key, p.Key), "%s", p.Message)
+			}
+		}
 		l.sameHost(key, m)
 		settings[i] = s
 		for j, other := range l.config.Mirrors[:i] {
@@ -77,13 +69,6 @@ func (l *loader) validateMirrors() {
 	}
 }
 
-// sameWorkspace refuses an entry that names two workspaces.
-func (l *loader) sameWorkspace(key string, m *MirrorConfig, s mirror.Settings) {
-	if m.Workspace != "" && !strings.EqualFold(m.Workspace, s.Workspace) {
-		l.invalid(join(key, "workspace"), "%q: repository names the workspace %q; expected the same", m.Workspace, s.Workspace)
-	}
-}
-
 // sameHost refuses a repository's URL on another host than the one that git asks:
 // its workspace and slug alone would be looked for at the wrong place.
 func (l *loader) sameHost(key string, m *MirrorConfig) {
@@ -91,7 +76,7 @@ func (l *loader) sameHost(key string, m *MirrorConfig) {
 	if err != nil || repository.Host == "" {
 		return
 	}
-	if git, err := url.Parse(m.GitURL); err == nil && !strings.EqualFold(git.Host, repository.Host) {
+	if git, err := url.Parse(m.GitURL); err == nil && !strings.EqualFold(git.Hostname(), repository.Hostname()) {
 		l.invalid(join(key, "repository"), `%s: git_url is on another host, %s; expected git_url, api_url and oauth_url of the repository's host (api_url: "" for a plain git host)`, quoteURL(m.Repository), git.Host)
 	}
 }

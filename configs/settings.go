@@ -126,22 +126,18 @@ func CleanPathPrefix(prefix string) (string, error) {
 		return "", nil
 	}
 	for part := range strings.SplitSeq(clean, "/") {
-		// As git: some file systems take these for .git too.
-		folded := strings.ToLower(strings.TrimRight(strings.Map(visible, part), " ."))
-		if folded == ".git" || folded == "git~1" || strings.HasPrefix(folded, ".git:") {
-			return "", errors.New("expected a directory in the repository, outside .git")
+		// Dot-directories belong to people and to git; the second form is what some file
+		// systems take for .git. What they ignore in a name is not let through either.
+		if part[0] == '.' || strings.HasPrefix(strings.ToLower(part), "git~") || strings.TrimRight(part, " .") != part || strings.ContainsFunc(part, unportable) {
+			return "", errors.New("expected a directory such as src or config/ai, without dot-directories")
 		}
 	}
 	return clean, nil
 }
 
-// visible drops the characters that HFS+ ignores in names.
-func visible(r rune) rune {
-	if unicode.Is(unicode.Cf, r) {
-		return -1
-	}
-	return r
-}
+// unportable reports characters that file systems ignore in names, or give a meaning of
+// their own.
+func unportable(r rune) bool { return unicode.Is(unicode.Cf, r) || strings.ContainsRune(`:*?"<>|`, r) }
 
 type scheme int
 
@@ -173,10 +169,16 @@ func quoteURL(s string) string { return quote(withoutPassword(s)) }
 
 func withoutPassword(s string) string {
 	scheme, rest, ok := strings.Cut(s, "://")
-	if i := strings.LastIndexByte(rest, '@'); ok && i >= 0 {
-		return scheme + "://" + mirror.Redacted + rest[i:]
+	if !ok {
+		scheme, rest = "", s
+	} else {
+		scheme += "://"
 	}
-	return s
+	i := strings.LastIndexByte(rest, '@')
+	if i < 0 || !ok && !strings.Contains(rest[:i], ":") { // git@host:... names a user only
+		return s
+	}
+	return scheme + mirror.Redacted + rest[i:]
 }
 
 // Loopback reports whether a host name or address (without port) is this machine's own.
