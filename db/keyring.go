@@ -1,0 +1,145 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// keySetting holds the fingerprint of the encryption key that this database's
+// credentials are sealed with. All daemons of a database share the key.
+const keySetting = "encryption_key"
+
+// KeyMismatchError says that the configured encryption key is not the one that
+// this database's credentials are sealed with.
+type KeyMismatchError struct {
+	KeyID string // the configured key's
+}
+
+func (e *KeyMismatchError) Error() string {
+	return fmt.Sprintf("the encryption key %s fits nothing that is sealed in this database: restore the key that was used before (encryption.key, or the file %s in data_dir), or name it in encryption.previous_keys", e.KeyID, EncryptionKeyFile)
+}
+
+// sealedValue is one place where something sealed is kept.
+type sealedValue struct {
+	table, column, id string // id of the row's organization
+	sealed            string
+}
+
+// UseKey makes sure that the configured key is the database's, and seals anew
+// what previous keys sealed. Call it after Migrate, before anything else. It
+// returns how many values were sealed anew; *KeyMismatchError when the key is another.
+func (d *DB) UseKey(ctx context.Context) (resealed int, err error) {
+	err = d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		resealed = 0
+		if err := d.lockConnections(tx); err != nil {
+			return err
+		}
+		fingerprint, err := keepSetting(tx, keySetting, d.sealer.Fingerprint())
+		if err != nil {
+			return err
+		}
+		values, err := d.sealedValues(tx)
+		if err != nil {
+			return err
+		}
+		var opened, unopened int
+		for _, v := range values {
+			if !d.sealer.NeedsReseal(v.sealed) {
+				opened++ // by its key's id; whether it is damaged shows when it is used
+				continue
+			}
+			secret, err := d.sealer.Open(v.sealed, connectionAAD(v.id, v.column))
+			if err != nil {
+				d.log.Error("stored credentials cannot be opened", "organization_id", v.id, "column", v.column, "error", err)
+				unopened++
+				continue
+			}
+			sealed, err := d.sealConnection(v.id, v.column, secret)
+			if err != nil {
+				return err
+			}
+			update := tx.Table(v.table).Where("organization_id = ?", v.id).UpdateColumn(v.column, sealed)
+			if update.Error != nil {
+				return update.Error
+			}
+			opened++
+			resealed++
+		}
+		// With nothing sealed any key will do: the one before protects nothing.
+		if unopened > 0 && opened == 0 {
+			return &KeyMismatchError{KeyID: d.sealer.KeyID()}
+		}
+		if fingerprint == d.sealer.Fingerprint() {
+			return nil
+		}
+		return putSetting(tx, keySetting, d.sealer.Fingerprint())
+	})
+	return resealed, d.fault(err)
+}
+
+// ownKey refuses to seal anything while the database belongs to another key: a
+// daemon that was left running with an old key would seal what others cannot open.
+func (d *DB) ownKey(tx *gorm.DB) error {
+	if d.sealer == nil {
+		return errors.New("db: opened without a sealer")
+	}
+	fingerprint, err := keepSetting(tx, keySetting, d.sealer.Fingerprint())
+	if err != nil {
+		return err
+	}
+	if fingerprint != d.sealer.Fingerprint() {
+		return &KeyMismatchError{KeyID: d.sealer.KeyID()}
+	}
+	return nil
+}
+
+// sealedValues lists everything that is sealed.
+func (d *DB) sealedValues(tx *gorm.DB) ([]sealedValue, error) {
+	var rows []*connectionRow
+	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).
+		Select("organization_id", columnClientSecret, columnAccessToken, columnWebhookSecret, columnPreviousWebhookSecret).Find(&rows).Error
+	var values []sealedValue
+	for _, row := range rows {
+		for column, sealed := range row.sealed() {
+			if *sealed != "" {
+				values = append(values, sealedValue{row.TableName(), column, row.OrganizationID, *sealed})
+			}
+		}
+	}
+	return values, err
+}
+
+// Setting reads a value that all daemons of the database share; ErrNotFound without one.
+func (d *DB) Setting(ctx context.Context, key string) (string, error) {
+	var row settingRow
+	err := d.gorm.WithContext(ctx).Where("key = ?", key).Take(&row).Error
+	return row.Value, d.missing(err)
+}
+
+// KeepSetting stores a value unless there is one already, and returns the one that is kept.
+func (d *DB) KeepSetting(ctx context.Context, key, value string) (string, error) {
+	kept, err := keepSetting(d.gorm.WithContext(ctx), key, value)
+	return kept, d.fault(err)
+}
+
+// PutSetting stores a value.
+func (d *DB) PutSetting(ctx context.Context, key, value string) error {
+	return d.fault(putSetting(d.gorm.WithContext(ctx), key, value))
+}
+
+func keepSetting(tx *gorm.DB, key, value string) (string, error) {
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&settingRow{Key: key, Value: value}).Error; err != nil {
+		return "", err
+	}
+	var row settingRow
+	err := tx.Where("key = ?", key).Take(&row).Error
+	return row.Value, err
+}
+
+func putSetting(tx *gorm.DB, key, value string) error {
+	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&settingRow{Key: key, Value: value}).Error
+}
