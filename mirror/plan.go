@@ -38,6 +38,7 @@ func NewPlan(in Input) *Plan {
 		s.prepare()
 	}
 	arrived := p.pairRenames()
+	p.refuseSecrets()
 	for _, s := range in.Subjects {
 		if !arrived[s] {
 			p.decisions = append(p.decisions, p.decide(s))
@@ -60,6 +61,20 @@ func NewPlan(in Input) *Plan {
 		return a.Slug() < b.Slug()
 	})
 	return &Plan{Decisions: p.decisions, Layout: in.Layout}
+}
+
+// refuseSecrets marks the files that carry a value for what the database holds as a
+// secret. Secrecy is lowered in the database only.
+func (p *planner) refuseSecrets() {
+	for _, s := range p.Subjects {
+		f := s.file()
+		if f.Document == nil || s.Row == nil || s.Row.Document == nil || s.Row.Private || s.Replaced {
+			continue
+		}
+		if problem := document.CheckSecrets(f.Document, s.Row.Document); problem != nil {
+			s.setFile(f.refused(problem))
+		}
+	}
 }
 
 type planner struct {

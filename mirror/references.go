@@ -15,14 +15,8 @@ func (p *planner) judgeReferences() {
 		case Converge:
 			problem := document.CheckReferences(d.Document, servers)
 			if problem != nil && d.gitChange() == changed && d.writesRow() {
-				refused := *d.file()
-				refused.Problem = problem
 				subject := *d.Subject
-				if subject.move != nil {
-					subject.move = &refused
-				} else {
-					subject.File = &refused
-				}
+				subject.setFile(d.file().refused(problem))
 				p.decisions[i] = p.decide(&subject)
 				if again := p.decisions[i]; again.Effect == Converge {
 					again.Problem = document.CheckReferences(again.Document, servers)

@@ -15,6 +15,13 @@ type File struct {
 // Exists reports whether something stands at the file's path.
 func (f *File) Exists() bool { return f.GitID != "" }
 
+// refused is the file with a problem: its document counts for nothing.
+func (f *File) refused(problem *document.Problem) *File {
+	r := *f
+	r.Problem, r.Document = problem, nil
+	return &r
+}
+
 // Subject is one entity with its three states, as observed.
 type Subject struct {
 	Kind document.Kind
@@ -56,6 +63,15 @@ func (s *Subject) file() *File {
 		return s.move
 	}
 	return s.File
+}
+
+// setFile replaces what file returns.
+func (s *Subject) setFile(f *File) {
+	if s.move != nil {
+		s.move = f
+	} else {
+		s.File = f
+	}
 }
 
 // live reports whether the database holds the entity as an organization-level one.
