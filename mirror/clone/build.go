@@ -1,0 +1,177 @@
+package clone
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// looseBelow: builds with fewer objects are stored loose, others as one pack,
+// which is then what a push sends.
+const looseBelow = 32
+
+// built is a chain of commits in the store.
+type built struct {
+	parent, head plumbing.Hash
+	commits      []plumbing.Hash
+	objects      []builtObject
+	pack         plumbing.Hash // zero when the objects are loose
+}
+
+// builtObject is one object that the remote may not have.
+type builtObject struct {
+	kind plumbing.ObjectType
+	id   plumbing.Hash
+	data []byte // nil when it is in the pack
+	// base is the tree that this one replaces; the remote has it or gets it in the same push.
+	base plumbing.Hash
+}
+
+func (b *built) Parent() mirror.Hash { return fromID(b.parent) }
+func (b *built) Head() mirror.Hash   { return fromID(b.head) }
+
+func (b *built) Commits() []mirror.Hash {
+	out := make([]mirror.Hash, len(b.commits))
+	for i, id := range b.commits {
+		out[i] = fromID(id)
+	}
+	return out
+}
+
+// Build makes commits on top of parent. Only the directories that change are
+// encoded anew.
+func (c *Clone) Build(ctx context.Context, parent mirror.Hash, commits []mirror.CommitSpec) (mirror.Built, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	id, err := c.commitID(parent)
+	if err != nil {
+		return nil, err
+	}
+	root, err := c.store.rootOf(id)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{c: c, fresh: make(map[plumbing.Hash]*tree), seen: make(map[plumbing.Hash]bool)}
+	out := &built{parent: id, head: id}
+	committer := c.o.Committer
+	committer.When = c.o.Now()
+	for _, spec := range commits {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		next, err := b.apply(root, spec.Changes)
+		if err != nil {
+			return nil, err
+		}
+		if next.id == root.id {
+			continue
+		}
+		cm := newObject(plumbing.CommitObject, encodeCommit(next.id, out.head, spec.Author, committer, spec.Message))
+		b.add(cm, plumbing.ZeroHash)
+		out.head, root = cm.id, next
+		out.commits = append(out.commits, cm.id)
+	}
+	out.objects = b.objects
+	if err := c.storeBuilt(ctx, out); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, cloneFault("The clone cannot be written.", err)
+	}
+	for _, t := range b.fresh {
+		c.store.trees.put(t)
+	}
+	return out, nil
+}
+
+// storeBuilt writes the objects, commits last.
+func (c *Clone) storeBuilt(ctx context.Context, b *built) error {
+	if len(b.objects) < looseBelow {
+		for _, o := range b.objects {
+			if err := c.store.writeLoose(object{kind: o.kind, id: o.id, data: o.data}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	pack, err := c.store.writePack(ctx, len(b.objects), func(i int) (object, error) {
+		o := b.objects[i]
+		return object{kind: o.kind, id: o.id, data: o.data}, nil
+	})
+	if err != nil {
+		return err
+	}
+	b.pack = pack
+	for i := range b.objects {
+		b.objects[i].data = nil // the caller may keep b for long
+	}
+	return nil
+}
+
+// builder collects the objects of one Build.
+type builder struct {
+	c       *Clone
+	fresh   map[plumbing.Hash]*tree // trees made here, not stored yet
+	seen    map[plumbing.Hash]bool
+	objects []builtObject
+}
+
+// add notes an object for the push. One that an earlier, refused build left in
+// the store is sent again: the remote does not have it.
+func (b *builder) add(o object, base plumbing.Hash) {
+	if !b.seen[o.id] {
+		b.seen[o.id] = true
+		b.objects = append(b.objects, builtObject{o.kind, o.id, o.data, base})
+	}
+}
+
+func (b *builder) tree(id plumbing.Hash) (*tree, error) {
+	if t, ok := b.fresh[id]; ok {
+		return t, nil
+	}
+	return b.c.store.tree(id)
+}
+
+// apply makes the root tree of one commit.
+func (b *builder) apply(root *tree, changes []mirror.FileChange) (*tree, error) {
+	top := &edit{}
+	for i := range changes {
+		scope, own, err := b.c.checkPath(changes[i].Path, changes[i].Delete)
+		if err != nil {
+			return nil, err
+		}
+		top.put(changes[i].Path, &changes[i], scope, own)
+	}
+	e, err := b.edit(treeEntry{mode: modeDir, id: root.id}, top)
+	if err != nil {
+		return nil, err
+	}
+	if e.mode == 0 {
+		return b.newTree(nil, root.id), nil
+	}
+	return b.tree(e.id)
+}
+
+func (b *builder) newTree(entries []treeEntry, base plumbing.Hash) *tree {
+	data := encodeTree(entries)
+	o := newObject(plumbing.TreeObject, data)
+	if t, ok := b.fresh[o.id]; ok {
+		return t
+	}
+	t := &tree{id: o.id, entries: entries, size: len(data)}
+	b.fresh[o.id] = t
+	if base == emptyTree {
+		base = plumbing.ZeroHash
+	}
+	b.add(o, base)
+	return t
+}
+
+// pathError refuses a path that must not be written.
+func pathError(path, why string) error { return fmt.Errorf("build: path %q: %s", path, why) }

@@ -1,0 +1,239 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// Options says what to clone, where to, and with what.
+type Options struct {
+	// Dir is the clone's directory. Nothing outside it is ever touched.
+	Dir string
+	// URL of the repository, http(s), without credentials.
+	URL string
+	// Branch that is mirrored, without refs/heads/.
+	Branch string
+	Layout document.Layout
+	// Limits bound what Read accepts; zero fields take document.DefaultLimits.
+	Limits document.Limits
+	// Committer of the daemon's commits; its When is ignored, Now counts.
+	Committer mirror.Signature
+	// Credentials for the repository's origin; nil is anonymous.
+	Credentials mirror.Credentials
+	// Client to use; nil for one with sensible timeouts. Its redirect policy and
+	// total timeout are not used.
+	Client *http.Client
+	Now    func() time.Time
+	Logger *slog.Logger
+	// StallTimeout ends a transfer in which nothing has moved for so long; 0 is a minute.
+	StallTimeout time.Duration
+}
+
+// Clone is a working-tree clone; it implements mirror.Clone.
+type Clone struct {
+	mu     sync.Mutex
+	o      Options
+	log    *slog.Logger
+	root   *os.Root // the working tree
+	git    *os.Root // its .git
+	lock   *os.File
+	store  *store
+	remote *remote
+	index  *index // what was checked out; nil until it is needed
+	// indexStat is the state of the file that index was read from or written to.
+	indexStat fileStat
+	// generation counts rebuilds; reported remembers in which one a missing
+	// object was reported, so that one which stays missing is not reported for ever.
+	generation int
+	reported   map[plumbing.Hash]int
+	closed     bool
+}
+
+var _ mirror.Clone = (*Clone)(nil)
+
+// ErrLocked: another process uses the clone.
+var ErrLocked = errors.New("the clone is used by another process")
+
+func (o *Options) complete() error {
+	if o.Dir == "" {
+		return errors.New("clone: no directory")
+	}
+	if !validBranch(o.Branch) {
+		return fmt.Errorf("clone: %q is no branch name", o.Branch)
+	}
+	if p := o.Layout.Prefix; p != "" && !safePath(p) {
+		return fmt.Errorf("clone: path prefix %q", p)
+	}
+	d := document.DefaultLimits
+	l := &o.Limits
+	if l.MaxFileSize <= 0 {
+		l.MaxFileSize = d.MaxFileSize
+	}
+	if l.MaxSkillFiles <= 0 {
+		l.MaxSkillFiles = d.MaxSkillFiles
+	}
+	if l.MaxSkillSize <= 0 {
+		l.MaxSkillSize = d.MaxSkillSize
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Open opens the clone in o.Dir, makes it when there is none, heals what a kill
+// or a person broke, and finishes an interrupted checkout. It uses no network. A
+// clone of another repository or branch, or one beyond healing, is started anew.
+func Open(ctx context.Context, o Options) (_ *Clone, err error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	t, err := newTransport(o.URL, o.Credentials, o.Client, o.StallTimeout)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	o.Dir = dir
+	c := &Clone{o: o, log: o.Logger, remote: &remote{t: t, log: o.Logger}, reported: make(map[plumbing.Hash]int)}
+	defer func() {
+		if err != nil {
+			c.release()
+		}
+	}()
+	if err := c.claim(); err != nil {
+		if errors.Is(err, ErrLocked) {
+			return nil, err
+		}
+		return nil, cloneFault("The clone's directory cannot be used.", err)
+	}
+	if err := c.heal(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// claim opens the directories and takes the lock.
+func (c *Clone) claim() error {
+	if err := os.MkdirAll(c.o.Dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(c.o.Dir)
+	if err != nil {
+		return err
+	}
+	c.root = root
+	fi, err := root.Lstat(".git")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case !fi.IsDir(): // a link or a worktree's pointer to somewhere else
+		if err := root.Rename(".git", c.asideName("dot-git")); err != nil {
+			return err
+		}
+	}
+	if err := root.MkdirAll(".git/confmirror", 0o755); err != nil {
+		return err
+	}
+	if c.git, err = root.OpenRoot(".git"); err != nil {
+		return err
+	}
+	c.lock, err = takeLock(c.git, "confmirror/lock")
+	return err
+}
+
+// asideName is a free name at the top of the working tree.
+func (c *Clone) asideName(what string) string {
+	return "confmirror-" + what + "-" + c.o.Now().UTC().Format(stampFormat)
+}
+
+// release closes everything that is open.
+func (c *Clone) release() error {
+	var errs []error
+	if c.store != nil {
+		errs = append(errs, c.store.close())
+	}
+	for _, r := range []*os.Root{c.git, c.root} {
+		if r != nil {
+			errs = append(errs, r.Close())
+		}
+	}
+	if c.lock != nil {
+		errs = append(errs, c.lock.Close()) // the lock dies with its descriptor
+	}
+	return errors.Join(errs...)
+}
+
+// Close gives back the lock and all descriptors.
+func (c *Clone) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	return c.release()
+}
+
+var errClosed = errors.New("the clone is closed")
+
+// usable guards every operation; call it with the mutex held.
+func (c *Clone) usable(ctx context.Context) error {
+	if c.closed {
+		return errClosed
+	}
+	return ctx.Err()
+}
+
+// cloneFault is a fault of this machine's disk.
+func cloneFault(message string, err error) *mirror.Fault {
+	return &mirror.Fault{
+		Code: mirror.CodeCloneFailed, Message: message, Class: mirror.Transient, Err: err,
+		Remedy: "Check that the data directory is writable and has room. The clone can be deleted: it is made again.",
+	}
+}
+
+// Remote asks the remote for the branch's head.
+func (c *Clone) Remote(ctx context.Context) (mirror.Head, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return mirror.Head{}, err
+	}
+	return c.remote.branchHead(ctx, c.o.Branch)
+}
+
+// Has reports whether the clone has the commit.
+func (c *Clone) Has(ctx context.Context, commit mirror.Hash) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.usable(ctx) == nil && c.hasCommit(commit)
+}
+
+func (c *Clone) hasCommit(h mirror.Hash) bool {
+	id, ok := toID(h)
+	if !ok || !c.store.has(id) {
+		return false
+	}
+	_, err := c.store.commit(id)
+	return err == nil
+}

@@ -1,0 +1,185 @@
+package clone
+
+import (
+	"context"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// Diff lists the entities whose content differs between two commits. It reads
+// the trees of the five directories only, and none of those that are equal.
+func (c *Clone) Diff(ctx context.Context, from, to mirror.Hash) ([]mirror.Entry, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	a, err := c.rootAt(from)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.rootAt(to)
+	if err != nil {
+		return nil, err
+	}
+	var out []mirror.Entry
+	if a.id == b.id {
+		return nil, nil
+	}
+	for _, k := range document.Kinds {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		pa, err := c.placeOf(a, k)
+		if err != nil {
+			return nil, err
+		}
+		pb, err := c.placeOf(b, k)
+		if err != nil {
+			return nil, err
+		}
+		out = c.diffKind(out, k, pa, pb)
+	}
+	return out, nil
+}
+
+// rootAt is the root tree of a commit of the interface.
+func (c *Clone) rootAt(h mirror.Hash) (*tree, error) {
+	id, err := c.commitID(h)
+	if err != nil {
+		return nil, err
+	}
+	return c.store.rootOf(id)
+}
+
+func (c *Clone) diffKind(out []mirror.Entry, k document.Kind, from, to place) []mirror.Entry {
+	old := &tree{id: emptyTree}
+	if from.tree != nil {
+		old = from.tree
+	}
+	if to.tree == nil { // unreadable: every entity we knew of is, none is gone
+		for _, e := range old.entries {
+			if slug, what := classify(k, e); what == entity {
+				out = append(out, c.entryOf(k, slug, to.odd))
+			}
+		}
+		return out
+	}
+	mergeTrees(old, to.tree, func(a, b *treeEntry) {
+		if a != nil && b != nil && a.same(*b) {
+			return
+		}
+		var was, is claim
+		var slug, before, after string
+		if a != nil {
+			if slug, was = classify(k, *a); was == entity {
+				before = gitID(k, *a)
+			}
+		}
+		if b != nil {
+			if slug, is = classify(k, *b); is == entity || is == occupied && was == entity {
+				after = gitID(k, *b)
+			}
+		}
+		if before != after {
+			out = append(out, c.entryOf(k, slug, after))
+		}
+	})
+	return out
+}
+
+// mergeTrees walks two trees by name, and calls f with what each has, nil for
+// nothing. A name that is a file in one and a directory in the other is one call.
+func mergeTrees(a, b *tree, f func(a, b *treeEntry)) {
+	if a.id == b.id {
+		return
+	}
+	seen := make(map[string]bool) // names already paired across file and directory
+	i, j := 0, 0
+	for i < len(a.entries) || j < len(b.entries) {
+		switch {
+		case j == len(b.entries):
+			mergeOne(&a.entries[i], b, seen, f)
+			i++
+		case i == len(a.entries):
+			mergeOther(a, &b.entries[j], seen, f)
+			j++
+		default:
+			x, y := &a.entries[i], &b.entries[j]
+			switch n := compareEntries(*x, *y); {
+			case n < 0:
+				mergeOne(x, b, seen, f)
+				i++
+			case n > 0:
+				mergeOther(a, y, seen, f)
+				j++
+			default:
+				if !x.same(*y) {
+					f(x, y)
+				}
+				i++
+				j++
+			}
+		}
+	}
+}
+
+// mergeOne handles an entry that only the first tree has under its kind of name.
+func mergeOne(x *treeEntry, b *tree, seen map[string]bool, f func(a, b *treeEntry)) {
+	if seen[x.name] {
+		return
+	}
+	if y, ok := b.find(x.name); ok {
+		seen[x.name] = true
+		f(x, &y)
+		return
+	}
+	f(x, nil)
+}
+
+func mergeOther(a *tree, y *treeEntry, seen map[string]bool, f func(a, b *treeEntry)) {
+	if seen[y.name] {
+		return
+	}
+	if x, ok := a.find(y.name); ok {
+		seen[y.name] = true
+		f(&x, y)
+		return
+	}
+	f(nil, y)
+}
+
+// Lookup finds entities in a commit.
+func (c *Clone) Lookup(ctx context.Context, at mirror.Hash, places []mirror.Place) ([]mirror.Entry, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	root, err := c.rootAt(at)
+	if err != nil {
+		return nil, err
+	}
+	dirs := make(map[document.Kind]place)
+	out := make([]mirror.Entry, 0, len(places))
+	for _, p := range places {
+		d, ok := dirs[p.Kind]
+		if !ok {
+			if d, err = c.placeOf(root, p.Kind); err != nil {
+				return nil, err
+			}
+			dirs[p.Kind] = d
+		}
+		id := d.odd
+		if d.tree != nil {
+			if e, ok := d.tree.find(fileName(p.Kind, p.Slug)); ok {
+				if _, what := classify(p.Kind, e); what != foreign {
+					id = gitID(p.Kind, e)
+				}
+			}
+		}
+		out = append(out, c.entryOf(p.Kind, p.Slug, id))
+	}
+	return out, nil
+}

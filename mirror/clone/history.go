@@ -1,0 +1,116 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// Contains reports whether ancestor is in the history of commit.
+func (c *Clone) Contains(ctx context.Context, commit, ancestor mirror.Hash) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return false, err
+	}
+	at, ok := toID(commit)
+	if !ok || !c.hasCommit(commit) {
+		return false, fmt.Errorf("%w: %q", mirror.ErrNoCommit, commit)
+	}
+	find, ok := toID(ancestor)
+	if !ok || !c.hasCommit(ancestor) {
+		return false, fmt.Errorf("%w: %q", mirror.ErrNoCommit, ancestor)
+	}
+	return c.contains(ctx, at, find)
+}
+
+// contains walks the history breadth first: what is looked for is usually near.
+func (c *Clone) contains(ctx context.Context, at, find plumbing.Hash) (bool, error) {
+	seen := map[plumbing.Hash]bool{at: true}
+	for queue := []plumbing.Hash{at}; len(queue) > 0; queue = queue[1:] {
+		if queue[0] == find {
+			return true, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		cm, err := c.store.commit(queue[0])
+		if err != nil {
+			return false, err
+		}
+		for _, p := range cm.parents {
+			if !seen[p] {
+				seen[p] = true
+				queue = append(queue, p)
+			}
+		}
+	}
+	return false, nil
+}
+
+// checkClosure makes sure that a fetched commit is all there: its history down
+// to what we had, and its tree as far as it differs from ours. What is missing
+// although the remote was told of no commit of ours is missing over there.
+func (c *Clone) checkClosure(ctx context.Context, want plumbing.Hash, told bool) error {
+	base := plumbing.ZeroHash
+	if at, ok := c.readRef(c.trackingRef()); ok {
+		base = at
+	}
+	if base == want {
+		return nil
+	}
+	if err := c.checkHistory(ctx, want, base); err != nil {
+		return err
+	}
+	from, err := c.store.rootOf(base)
+	if err != nil {
+		from = &tree{id: emptyTree}
+	}
+	to, err := c.store.rootOf(want)
+	if err != nil {
+		return err
+	}
+	changes, err := c.diffTrees(ctx, from, to)
+	if errors.Is(err, errTooManyPaths) {
+		return cloneFault("The branch has more files than can be checked out.", err)
+	}
+	if err != nil {
+		return err
+	}
+	for i := range changes {
+		e := changes[i].new
+		if e.mode == 0 || e.mode&modeFormat == modeSubmodule || c.store.has(e.id) {
+			continue
+		}
+		if told {
+			return &missingError{e.id, errors.New("was not sent: the remote took us to have it")}
+		}
+		c.log.Warn("the repository lacks an object", "path", changes[i].path, "object", e.id)
+		c.reported[e.id] = c.generation - 1
+	}
+	return nil
+}
+
+func (c *Clone) checkHistory(ctx context.Context, want, base plumbing.Hash) error {
+	seen := map[plumbing.Hash]bool{want: true, base: true}
+	for queue := []plumbing.Hash{want}; len(queue) > 0; queue = queue[1:] {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		cm, err := c.store.commit(queue[0])
+		if err != nil {
+			return err
+		}
+		for _, p := range cm.parents {
+			if !seen[p] {
+				seen[p] = true
+				queue = append(queue, p)
+			}
+		}
+	}
+	return nil
+}

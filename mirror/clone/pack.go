@@ -1,0 +1,168 @@
+package clone
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"encoding/binary"
+	"hash"
+	"hash/crc32"
+	"io"
+	"runtime"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// packEntry is one line of a pack's index.
+type packEntry struct {
+	id     plumbing.Hash
+	crc    uint32
+	offset uint64
+}
+
+// packWriter writes a pack. There is no search for deltas: fresh documents
+// delta badly, and the search costs more than it saves. A caller that knows a
+// good base gives the delta itself.
+type packWriter struct {
+	w       io.Writer
+	sum     hash.Hash
+	offset  uint64
+	entries []packEntry
+}
+
+func newPackWriter(w io.Writer, count int) (*packWriter, error) {
+	p := &packWriter{w: w, sum: sha1.New(), entries: make([]packEntry, 0, count)}
+	head := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), uint32(count))
+	return p, p.write(head)
+}
+
+func (p *packWriter) write(b []byte) error {
+	p.sum.Write(b)
+	p.offset += uint64(len(b))
+	_, err := p.w.Write(b)
+	return err
+}
+
+// add writes one finished entry: header, base if any, deflated content.
+func (p *packWriter) add(id plumbing.Hash, entry []byte) error {
+	p.entries = append(p.entries, packEntry{id, crc32.ChecksumIEEE(entry), p.offset})
+	return p.write(entry)
+}
+
+// finish writes the trailer and returns the pack's checksum, which is its name.
+func (p *packWriter) finish() (plumbing.Hash, error) {
+	var id plumbing.Hash
+	p.sum.Sum(id[:0])
+	_, err := p.w.Write(id[:])
+	return id, err
+}
+
+// encodePackEntry makes an entry of a whole object, or, with a base, of a delta.
+func encodePackEntry(buf *bytes.Buffer, o object, base plumbing.Hash, delta []byte) {
+	kind, content := o.kind, o.data
+	if delta != nil {
+		kind, content = plumbing.REFDeltaObject, delta
+	}
+	size := uint64(len(content))
+	c := byte(kind)<<4 | byte(size&0x0f)
+	for size >>= 4; size > 0; size >>= 7 {
+		buf.WriteByte(c | 0x80)
+		c = byte(size & 0x7f)
+	}
+	buf.WriteByte(c)
+	if delta != nil {
+		buf.Write(base[:])
+	}
+	deflate(buf, levelFor(o.kind), content)
+}
+
+// writePackTo writes count objects, deflating on all processors; next is called
+// in order, from one goroutine.
+func writePackTo(ctx context.Context, w io.Writer, count int, next func(i int) (object, error)) (plumbing.Hash, []packEntry, error) {
+	p, err := newPackWriter(w, count)
+	if err != nil {
+		return plumbing.ZeroHash, nil, err
+	}
+	type slot struct {
+		id   plumbing.Hash
+		buf  bytes.Buffer
+		done chan struct{}
+	}
+	width := runtime.GOMAXPROCS(0)
+	var queue []*slot
+	flush := func(keep int) error {
+		for len(queue) > keep {
+			s := queue[0]
+			<-s.done
+			queue = queue[1:]
+			if err := p.add(s.id, s.buf.Bytes()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	defer func() { // no goroutine outlives the call
+		for _, s := range queue {
+			<-s.done
+		}
+	}()
+	for i := range count {
+		if err := ctx.Err(); err != nil {
+			return plumbing.ZeroHash, nil, err
+		}
+		o, err := next(i)
+		if err != nil {
+			return plumbing.ZeroHash, nil, err
+		}
+		s := &slot{id: o.id, done: make(chan struct{})}
+		queue = append(queue, s)
+		go func() {
+			defer close(s.done)
+			encodePackEntry(&s.buf, o, plumbing.ZeroHash, nil)
+		}()
+		if err := flush(2 * width); err != nil {
+			return plumbing.ZeroHash, nil, err
+		}
+	}
+	if err := flush(0); err != nil {
+		return plumbing.ZeroHash, nil, err
+	}
+	id, err := p.finish()
+	return id, p.entries, err
+}
+
+// encodeIndex writes a version 2 pack index.
+func encodePackIndex(entries []packEntry, pack plumbing.Hash) []byte {
+	slices.SortFunc(entries, func(a, b packEntry) int { return bytes.Compare(a.id[:], b.id[:]) })
+	b := make([]byte, 0, 8+1024+28*len(entries)+40)
+	b = append(b, 0xff, 't', 'O', 'c', 0, 0, 0, 2)
+	n := 0
+	for first := range 256 {
+		for n < len(entries) && int(entries[n].id[0]) == first {
+			n++
+		}
+		b = binary.BigEndian.AppendUint32(b, uint32(n))
+	}
+	for _, e := range entries {
+		b = append(b, e.id[:]...)
+	}
+	for _, e := range entries {
+		b = binary.BigEndian.AppendUint32(b, e.crc)
+	}
+	var far []uint64
+	for _, e := range entries {
+		if e.offset < 1<<31 {
+			b = binary.BigEndian.AppendUint32(b, uint32(e.offset))
+			continue
+		}
+		b = binary.BigEndian.AppendUint32(b, 1<<31|uint32(len(far)))
+		far = append(far, e.offset)
+	}
+	for _, o := range far {
+		b = binary.BigEndian.AppendUint64(b, o)
+	}
+	b = append(b, pack[:]...)
+	sum := sha1.Sum(b)
+	return append(b, sum[:]...)
+}

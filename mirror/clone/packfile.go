@@ -1,0 +1,73 @@
+package clone
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+func packPath(id plumbing.Hash, ext string) string {
+	return "objects/pack/pack-" + id.String() + ext
+}
+
+// writePack stores count objects as one pack and returns the pack's name.
+func (s *store) writePack(ctx context.Context, count int, next func(i int) (object, error)) (plumbing.Hash, error) {
+	f, tmp, err := s.tempPack()
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	id, entries, err := writePackTo(ctx, w, count, next)
+	if err == nil {
+		err = w.Flush()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = s.installPack(tmp, id, entries)
+	}
+	if err != nil {
+		s.git.Remove(tmp)
+	}
+	return id, err
+}
+
+// tempPack makes a temporary file that sweep recognizes.
+func (s *store) tempPack() (*os.File, string, error) {
+	for i := 0; ; i++ {
+		name := "objects/pack/tmp_pack_confmirror" + string(rune('a'+i))
+		f, err := s.git.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+		if !errors.Is(err, fs.ErrExist) || i > 20 {
+			return f, name, err
+		}
+	}
+}
+
+// installPack gives a complete pack its name; the index comes last because it
+// is what makes a pack visible.
+func (s *store) installPack(tmp string, id plumbing.Hash, entries []packEntry) error {
+	idx := encodePackIndex(entries, id)
+	tmpIdx := "objects/pack/tmp_idx_" + id.String()
+	s.git.Remove(tmpIdx)
+	if err := writeNew(s.git, tmpIdx, idx, 0o444); err != nil {
+		return err
+	}
+	if err := s.git.Chmod(tmp, 0o444); err != nil {
+		return err
+	}
+	if err := s.git.Rename(tmp, packPath(id, ".pack")); err != nil {
+		s.git.Remove(tmpIdx)
+		return err
+	}
+	if err := s.git.Rename(tmpIdx, packPath(id, ".idx")); err != nil {
+		s.git.Remove(tmpIdx)
+		return err
+	}
+	s.reopen()
+	return nil
+}

@@ -1,0 +1,307 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// heal brings a clone that was just opened into a usable state.
+func (c *Clone) heal(ctx context.Context) error {
+	b, err := c.git.ReadFile("confmirror/identity")
+	switch {
+	case err != nil && exists(c.git, "objects"), err == nil && string(b) != c.identity():
+		c.log.Info("starting the clone anew", "reason", "it is of another repository or branch, or not ours")
+		return c.rebuild(ctx)
+	case err != nil:
+		return c.start(ctx)
+	}
+	if err := c.start(ctx); err != nil {
+		return err
+	}
+	err = c.healTips(ctx)
+	if err == nil {
+		err = c.finishCheckout(ctx)
+	}
+	if err == nil {
+		_, err = c.restore(ctx)
+	}
+	if errors.Is(err, mirror.ErrDamaged) {
+		c.log.Warn("starting the clone anew", "reason", err)
+		return c.rebuild(ctx)
+	}
+	return err
+}
+
+// start writes the skeleton and opens the store.
+func (c *Clone) start(ctx context.Context) error {
+	c.sweep()
+	if err := c.initialize(ctx); err != nil {
+		return err
+	}
+	if c.store != nil {
+		c.store.close()
+	}
+	c.store = openStore(path.Join(c.o.Dir, ".git"), c.git)
+	c.store.loose = c.sweepObjects()
+	c.index = nil
+	return nil
+}
+
+// sweep removes what killed processes left: stale locks and temporary files.
+func (c *Clone) sweep() {
+	for _, dir := range []string{"objects/pack", "objects", "confmirror"} {
+		for _, e := range readDir(c.git, dir) {
+			if n := e.Name(); strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, "tmp-") {
+				c.git.Remove(dir + "/" + n)
+			}
+		}
+	}
+	for _, name := range []string{"index", "HEAD", "config", "packed-refs", c.branchRef(), c.trackingRef()} {
+		if exists(c.git, name+".lock") {
+			c.dropStale(name + ".lock")
+		}
+	}
+}
+
+func readDir(root *os.Root, name string) []fs.DirEntry {
+	d, err := root.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	entries, _ := d.ReadDir(-1)
+	return entries
+}
+
+// sweepTemp removes our temporary files from a working directory.
+func sweepTemp(d *workDir) {
+	for _, e := range readDir(d.root, ".") {
+		if strings.HasPrefix(e.Name(), tmpPrefix) && !e.IsDir() {
+			d.root.Remove(e.Name())
+		}
+	}
+}
+
+// sweepObjects counts loose objects and removes empty ones, which a power cut
+// leaves: an object that is missing can be fetched, an empty one only confuses.
+func (c *Clone) sweepObjects() (loose int) {
+	for _, dir := range readDir(c.git, "objects") {
+		if len(dir.Name()) != 2 || !dir.IsDir() {
+			continue
+		}
+		for _, e := range readDir(c.git, "objects/"+dir.Name()) {
+			fi, err := e.Info()
+			if err == nil && fi.Mode().IsRegular() && fi.Size() == 0 {
+				c.git.Remove("objects/" + dir.Name() + "/" + e.Name())
+				continue
+			}
+			loose++
+		}
+	}
+	return loose
+}
+
+// healTips drops refs that are cut off or name what is not there, and checks
+// that what is checked out can be read.
+func (c *Clone) healTips(ctx context.Context) error {
+	head := c.checkedOut()
+	if !head.IsZero() {
+		if _, err := c.store.rootOf(head); err != nil {
+			return err
+		}
+		if at, ok := c.readRef(c.branchRef()); !ok || !c.store.has(at) {
+			c.log.Warn("healed the branch's ref", "ref", c.branchRef())
+			if err := c.replace(ctx, c.branchRef(), []byte(head.String()+"\n")); err != nil {
+				return err
+			}
+		}
+	}
+	for _, ref := range []string{c.branchRef(), c.trackingRef()} {
+		if !exists(c.git, ref) {
+			continue
+		}
+		at, ok := c.readRef(ref)
+		if ok {
+			_, err := c.store.rootOf(at)
+			ok = err == nil
+		}
+		if !ok {
+			c.log.Warn("removed a broken ref", "ref", ref)
+			c.git.Remove(ref)
+		}
+	}
+	return nil
+}
+
+// Restore brings back working files that are missing or empty, and returns their
+// paths. Deleting a file belongs on the branch or in the database.
+func (c *Clone) Restore(ctx context.Context) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.finishCheckout(ctx); err != nil {
+		return nil, err
+	}
+	return c.restore(ctx)
+}
+
+func (c *Clone) restore(ctx context.Context) ([]string, error) {
+	head := c.checkedOut()
+	if head.IsZero() {
+		return nil, nil
+	}
+	if err := c.loadIndex(ctx, head); err != nil {
+		return nil, err
+	}
+	var changes []change
+	w := &checkoutRun{c: c, ctx: ctx, keep: c.newKeeper()}
+	defer w.leave()
+	for i := range c.index.entries {
+		e := &c.index.entries[i]
+		if i%1000 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if e.mode&modeFormat == modeSubmodule || !safePath(e.path) {
+			continue
+		}
+		if w.enter(path.Dir(e.path), false) == nil {
+			fi, err := w.dir.root.Lstat(path.Base(e.path))
+			if err == nil && (fi.Size() > 0 || e.stat.size == 0) {
+				continue
+			}
+		}
+		mode := treeEntry{mode: e.mode, id: e.id, name: path.Base(e.path)}
+		changes = append(changes, change{e.path, mode, mode})
+	}
+	w.leave()
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	changed, err := c.applyChanges(ctx, changes, true)
+	if err != nil {
+		return nil, checkoutFault(ctx, err)
+	}
+	if err := c.writeIndex(ctx, c.index.patch(changed)); err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(changes))
+	for i := range changes {
+		paths[i] = changes[i].path
+	}
+	c.log.Info("restored missing working files", "count", len(paths))
+	return paths, nil
+}
+
+// Rebuild throws the clone away and starts an empty one.
+func (c *Clone) Rebuild(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return err
+	}
+	return c.rebuild(ctx)
+}
+
+// rebuild clears the working tree of our files, so that none of them is taken
+// for somebody's new one later, keeps what people changed, and empties .git.
+func (c *Clone) rebuild(ctx context.Context) error {
+	c.generation++
+	if c.store != nil {
+		c.store.close()
+		c.store = nil
+	}
+	if err := c.clearFiles(ctx); err != nil {
+		return checkoutFault(ctx, err)
+	}
+	for _, e := range readDir(c.git, ".") {
+		if e.Name() == "confmirror" {
+			continue
+		}
+		if err := c.git.RemoveAll(e.Name()); err != nil {
+			return cloneFault("The clone cannot be cleared.", err)
+		}
+	}
+	for _, e := range readDir(c.git, "confmirror") {
+		if n := e.Name(); n != "lock" && n != "kept" {
+			c.git.RemoveAll("confmirror/" + n)
+		}
+	}
+	return c.start(ctx)
+}
+
+// clearFiles removes the working files that the index knows. Without an index
+// the mirrored directories are moved aside whole; files outside them stay.
+func (c *Clone) clearFiles(ctx context.Context) error {
+	k := c.newKeeper()
+	b, err := c.git.ReadFile("index")
+	if errors.Is(err, fs.ErrNotExist) && !exists(c.git, headFile) {
+		return nil // nothing was ever checked out
+	}
+	var x *index
+	if err == nil {
+		x, err = decodeIndex(b)
+	}
+	if err != nil {
+		for _, kind := range document.Kinds {
+			if dir := c.o.Layout.Dir(kind); exists(c.root, dir) {
+				if err := k.keep(dir, dir); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	changes := make([]change, 0, len(x.entries))
+	for _, e := range x.entries {
+		if safePath(e.path) {
+			changes = append(changes, change{path: e.path, old: treeEntry{mode: e.mode, id: e.id}})
+		}
+	}
+	if from, to, ok := c.readJournal(); ok {
+		changes = c.addJournal(ctx, changes, from, to)
+	}
+	w := &checkoutRun{c: c, ctx: ctx, keep: k, changed: make(map[string]*indexEntry)}
+	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.path, b.path) })
+	return w.deletions(changes)
+}
+
+// addJournal makes files that an interrupted checkout may have written count as ours.
+func (c *Clone) addJournal(ctx context.Context, changes []change, from, to plumbing.Hash) []change {
+	s := openStore(path.Join(c.o.Dir, ".git"), c.git)
+	defer s.close()
+	probe := &Clone{o: c.o, log: c.log, store: s}
+	a, err1 := s.rootOf(from)
+	b, err2 := s.rootOf(to)
+	if err1 != nil || err2 != nil {
+		return changes
+	}
+	more, err := probe.diffTrees(ctx, a, b)
+	if err != nil {
+		return changes
+	}
+	known := make(map[string]int, len(changes))
+	for i := range changes {
+		known[changes[i].path] = i
+	}
+	for _, m := range more {
+		if m.new.mode == 0 {
+			continue
+		}
+		if _, ok := known[m.path]; !ok {
+			changes = append(changes, change{path: m.path, old: m.new})
+		}
+	}
+	return changes
+}

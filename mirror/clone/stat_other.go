@@ -1,0 +1,12 @@
+//go:build !linux
+
+package clone
+
+import "io/fs"
+
+// statOf leaves the fields empty that differ between systems: git then looks at
+// the content once and fills them in.
+func statOf(fi fs.FileInfo) fileStat {
+	m := fi.ModTime()
+	return fileStat{mtimeSec: uint32(m.Unix()), mtimeNsec: uint32(m.Nanosecond()), size: uint32(fi.Size())}
+}

@@ -1,0 +1,331 @@
+package clone
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// Sizes of the store's caches and thresholds, in bytes.
+const (
+	objectCacheSize = 16 << 20
+	treeCacheSize   = 32 << 20
+	// streamAbove: larger objects are copied to a file, never held whole.
+	streamAbove = 8 << 20
+)
+
+// store is the clone's object database. Packs are read by go-git; loose objects
+// by ourselves, because go-git keeps half-read objects in its cache.
+type store struct {
+	dir   string   // .git
+	git   *os.Root // the same
+	packs *filesystem.ObjectStorage
+	// packsAt is the pack directory's modification time when packs was opened:
+	// somebody's "git gc" replaces packs under us.
+	packsAt time.Time
+	trees   treeCache
+	loose   int // loose objects, about
+}
+
+func openStore(dir string, git *os.Root) *store {
+	s := &store{dir: dir, git: git, trees: treeCache{limit: treeCacheSize}}
+	s.openPacks()
+	return s
+}
+
+func (s *store) openPacks() {
+	d := dotgit.NewWithOptions(osfs.New(s.dir), dotgit.Options{KeepDescriptors: true})
+	s.packs = filesystem.NewObjectStorageWithOptions(d, cache.NewObjectLRU(objectCacheSize),
+		filesystem.Options{KeepDescriptors: true, LargeObjectThreshold: streamAbove})
+	s.packsAt = s.packDirTime()
+}
+
+func (s *store) packDirTime() time.Time {
+	fi, err := s.git.Lstat("objects/pack")
+	if err != nil {
+		return time.Time{}
+	}
+	return fi.ModTime()
+}
+
+// reopen forgets everything about packs; the next read looks at the disk.
+func (s *store) reopen() {
+	s.packs.Close()
+	s.openPacks()
+}
+
+func (s *store) close() error { return s.packs.Close() }
+
+// missingError names an object that cannot be read; it is mirror.ErrDamaged.
+type missingError struct {
+	id  plumbing.Hash
+	err error
+}
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("object %s: %v", e.id, e.err)
+}
+func (e *missingError) Unwrap() error        { return e.err }
+func (e *missingError) Is(target error) bool { return target == mirror.ErrDamaged }
+
+func loosePath(id plumbing.Hash) string {
+	h := id.String()
+	return "objects/" + h[:2] + "/" + h[2:]
+}
+
+// again runs f, and once more with freshly opened packs when it failed: a
+// repack by somebody's git looks like a missing or unreadable object.
+func (s *store) again(id plumbing.Hash, f func() error) error {
+	err := f()
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, plumbing.ErrObjectNotFound) && s.packDirTime().Equal(s.packsAt) {
+		return &missingError{id, err}
+	}
+	s.reopen()
+	if err = f(); err != nil {
+		return &missingError{id, err}
+	}
+	return nil
+}
+
+// has reports whether the object exists, without reading it.
+func (s *store) has(id plumbing.Hash) bool {
+	return s.again(id, func() error {
+		if _, err := s.git.Lstat(loosePath(id)); err == nil {
+			return nil
+		}
+		return s.packs.HasEncodedObject(id)
+	}) == nil
+}
+
+// size is an object's size, without inflating it.
+func (s *store) size(id plumbing.Hash) (size int64, err error) {
+	err = s.again(id, func() (err error) {
+		_, size, _, err = s.openLoose(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			size, err = s.packs.EncodedObjectSize(id)
+		}
+		return err
+	})
+	return size, err
+}
+
+// looseReader is an open loose object behind its header.
+type looseReader struct {
+	io.Reader
+	file *os.File
+	z    io.ReadCloser
+}
+
+func (r *looseReader) Close() error {
+	inflaters.Put(r.z)
+	return r.file.Close()
+}
+
+// openLoose reads a loose object's header; with a nil reader variable the
+// caller wants no content, so the file is closed at once.
+func (s *store) openLoose(id plumbing.Hash) (kind plumbing.ObjectType, size int64, r *looseReader, err error) {
+	kind, size, r, err = s.openLooseContent(id)
+	if err == nil {
+		r.Close()
+	}
+	return kind, size, nil, err
+}
+
+func (s *store) openLooseContent(id plumbing.Hash) (plumbing.ObjectType, int64, *looseReader, error) {
+	f, err := s.git.Open(loosePath(id))
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	z, err := newInflater(bufio.NewReader(f))
+	if err != nil {
+		f.Close()
+		return 0, 0, nil, err
+	}
+	b := bufio.NewReader(z)
+	kind, size, err := readLooseHeader(b)
+	if err != nil {
+		inflaters.Put(z)
+		f.Close()
+		return 0, 0, nil, err
+	}
+	return kind, size, &looseReader{b, f, z}, nil
+}
+
+// read returns an object whose hash has been verified.
+func (s *store) read(id plumbing.Hash, kind plumbing.ObjectType) (data []byte, err error) {
+	err = s.again(id, func() error {
+		found, got, err := s.readUnverified(id)
+		if err != nil {
+			return err
+		}
+		if found != kind {
+			return fmt.Errorf("is a %s, not a %s", found, kind)
+		}
+		if hashObject(found, got) != id {
+			return errors.New("its content is damaged")
+		}
+		data = got
+		return nil
+	})
+	return data, err
+}
+
+func (s *store) readUnverified(id plumbing.Hash) (plumbing.ObjectType, []byte, error) {
+	kind, size, r, err := s.openLooseContent(id)
+	if err == nil {
+		defer r.Close()
+		data, err := inflateExactly(r, size)
+		return kind, data, err
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		// A damaged loose object may have a good twin in a pack.
+		if kind, data, perr := s.readPacked(id); perr == nil {
+			return kind, data, nil
+		}
+		return 0, nil, err
+	}
+	return s.readPacked(id)
+}
+
+func (s *store) readPacked(id plumbing.Hash) (plumbing.ObjectType, []byte, error) {
+	o, err := s.packs.EncodedObject(plumbing.AnyObject, id)
+	if err != nil {
+		return 0, nil, err
+	}
+	r, err := o.Reader()
+	if err != nil {
+		return 0, nil, err
+	}
+	defer r.Close()
+	data, err := inflateExactly(r, o.Size())
+	return o.Type(), data, err
+}
+
+// stream opens a large object; its hash is the caller's to verify.
+func (s *store) stream(id plumbing.Hash) (r io.ReadCloser, err error) {
+	err = s.again(id, func() error {
+		_, _, loose, err := s.openLooseContent(id)
+		if err == nil {
+			r = loose
+			return nil
+		}
+		o, err := s.packs.EncodedObject(plumbing.AnyObject, id)
+		if err != nil {
+			return err
+		}
+		r, err = o.Reader()
+		return err
+	})
+	return r, err
+}
+
+// tree reads and decodes a tree; trees are cached and never changed.
+func (s *store) tree(id plumbing.Hash) (*tree, error) {
+	if t := s.trees.get(id); t != nil {
+		return t, nil
+	}
+	if id == emptyTree {
+		return &tree{id: id}, nil
+	}
+	data, err := s.read(id, plumbing.TreeObject)
+	if err != nil {
+		return nil, err
+	}
+	t, err := parseTree(id, data)
+	if err != nil {
+		return nil, &missingError{id, err}
+	}
+	s.trees.put(t)
+	return t, nil
+}
+
+func (s *store) commit(id plumbing.Hash) (*commit, error) {
+	data, err := s.read(id, plumbing.CommitObject)
+	if err != nil {
+		return nil, err
+	}
+	c, err := parseCommit(data)
+	if err != nil {
+		return nil, &missingError{id, err}
+	}
+	return c, nil
+}
+
+// rootOf is the tree of a commit; the zero id has the empty tree.
+func (s *store) rootOf(commit plumbing.Hash) (*tree, error) {
+	if commit.IsZero() {
+		return &tree{id: emptyTree}, nil
+	}
+	c, err := s.commit(commit)
+	if err != nil {
+		return nil, err
+	}
+	return s.tree(c.tree)
+}
+
+// writeLoose stores an object as a file of its own. The temporary file and the
+// rename keep a killed process from leaving half an object under its name.
+func (s *store) writeLoose(o object) error {
+	if s.has(o.id) {
+		return nil
+	}
+	name := loosePath(o.id)
+	var buf bytes.Buffer
+	deflate(&buf, levelFor(o.kind), objectHeader(o.kind, int64(len(o.data))), o.data)
+	tmp := "objects/tmp_obj_" + o.id.String()
+	write := func() error { return writeNew(s.git, tmp, buf.Bytes(), 0o444) }
+	if err := write(); err != nil {
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		s.git.Remove(tmp) // a killed process's
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	err := s.git.Rename(tmp, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = s.git.MkdirAll(filepath.Dir(name), 0o777); err == nil {
+			err = s.git.Rename(tmp, name)
+		}
+	}
+	if err != nil {
+		s.git.Remove(tmp)
+		return err
+	}
+	s.loose++
+	return nil
+}
+
+// writeNew creates a file that must not exist.
+func writeNew(root *os.Root, name string, data []byte, mode fs.FileMode) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		root.Remove(name)
+	}
+	return err
+}

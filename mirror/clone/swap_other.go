@@ -1,0 +1,15 @@
+//go:build !linux
+
+package clone
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+var errNotDir error = syscall.ENOTDIR
+
+func exchange(*os.File, string, string) error  { return errors.ErrUnsupported }
+func renameNew(*os.File, string, string) error { return errors.ErrUnsupported }
+func syncAll(dir *os.File) error               { return nil }

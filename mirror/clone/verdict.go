@@ -1,0 +1,69 @@
+package clone
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// verdict turns the server's report on our ref into nil, mirror.ErrStale or a fault.
+func (rep *report) verdict(ref string) error {
+	reason, named := rep.refs[ref]
+	if rep.unpack == "ok" && named && reason == "" {
+		return nil
+	}
+	if rep.unpack != "ok" {
+		reason = "unpack: " + rep.unpack
+	} else if !named && reason == "" {
+		reason = "the answer does not name the branch"
+	}
+	cause := errors.New("push refused: " + cleanText(reason+" "+rep.text))
+	said := reason + "\n" + rep.text
+	switch {
+	case containsFold(said, "permission denied to update branch", "can only be modified through pull requests",
+		"permission denied to create branch", "not allowed to create a branch"):
+		return &mirror.Fault{
+			Code: mirror.CodeBranchRestricted, Class: mirror.Permanent, Err: cause,
+			Message: "The branch does not take direct pushes: " + rep.shown(reason),
+			Remedy:  "Allow the consumer or token to write to the branch, or set push to pull-request or auto. Access tokens cannot be put on a branch restriction's list in Bitbucket Cloud.",
+		}
+	case containsFold(said, "over the size limit", "exceeds maximum allowed size", "exceeds the maximum allowed size"):
+		return &mirror.Fault{
+			Code: mirror.CodeRepositoryFull, Class: mirror.Permanent, Err: cause,
+			Message: "The repository takes no more data: " + rep.shown(reason),
+			Remedy:  "Reduce the repository's size, then sync again.",
+		}
+	case containsFold(said, "signed commit", "commits must be signed", "unsigned commit", "verified signature", "must be signed"):
+		return &mirror.Fault{
+			Code: mirror.CodeSignedCommitsRequired, Class: mirror.Permanent, Err: cause,
+			Message: "The repository requires signed commits: " + rep.shown(reason),
+			Remedy:  "Exempt the consumer's user, or this branch, from the signed-commits rule, or mirror a branch without it.",
+		}
+	case rep.unpack == "ok" && named && staleReason(reason):
+		return fmt.Errorf("%w: %w", mirror.ErrStale, cause)
+	}
+	f := &mirror.Fault{
+		Code: mirror.CodePushRefused, Class: mirror.Permanent, Err: cause,
+		Message: "The remote refuses the push: " + rep.shown(reason),
+		Remedy:  "The text comes from the remote (a hook or a rule of the repository). Change what it asks for, then sync again.",
+	}
+	if rep.unpack != "ok" {
+		f.Class = mirror.Transient // the remote could not store the pack: its disk, or a broken transfer
+	}
+	return f
+}
+
+// staleReason: the words git and others have for a lost compare-and-swap.
+func staleReason(reason string) bool {
+	return containsFold(reason, "non-fast-forward", "fetch first", "failed to update ref", "cannot lock ref", "failed to lock",
+		"stale", "incorrect old value", "reference already exists", "but expected")
+}
+
+// shown is what people see of a refusal: the hook's own words, else the reason.
+func (rep *report) shown(reason string) string {
+	if text := cleanText(rep.text); text != "" {
+		return text
+	}
+	return cleanText(reason)
+}
