@@ -11,7 +11,8 @@ import (
 //
 // Within env and headers the normal form of a public entry is its plain string
 // if it has nothing but a value, else an object without "secret"; a secret entry
-// is an object with "secret": true. "value": null is no value.
+// is an object with "secret": true. "value": null is no value. The stored form
+// has no normal form: there an entry that does not say "secret": false is secret.
 func (d *Document) Normalize() *Document {
 	if d.Kind == Skills {
 		if !sort.SliceIsSorted(d.Files, func(i, j int) bool { return d.Files[i].Path < d.Files[j].Path }) {
