@@ -56,7 +56,7 @@ func valueOf(t *rapid.T, s *schema) any {
 			return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "text")
 		}
 		return anyText.Draw(t, "text")
-	case flag:
+	case boolean:
 		return rapid.Bool().Draw(t, "flag")
 	case list:
 		if s.star && rapid.IntRange(0, 4).Draw(t, "star") == 0 {

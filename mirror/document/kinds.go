@@ -54,7 +54,7 @@ var schemas = map[Kind]*schema{
 var (
 	aText       = &schema{shape: text}
 	aFilledText = &schema{shape: text, filled: true}
-	aFlag       = &schema{shape: flag}
+	aFlag       = &schema{shape: boolean}
 	aTextSet    = &schema{shape: list, each: aText, join: set}
 
 	slugKey      = key{name: "slug", schema: aText, required: true}

@@ -8,7 +8,7 @@ type shape uint8
 const (
 	anything shape = iota // an unknown key: any JSON, kept as it is
 	text
-	flag
+	boolean
 	list
 	record // an object with keys of its own
 	table  // an object from names to values of one schema

@@ -143,7 +143,7 @@ func (s *schema) check(value any) *fault {
 			return broken("must be a string")
 		}
 		return s.checkText(v)
-	case flag:
+	case boolean:
 		if _, ok := value.(bool); !ok {
 			return broken("must be true or false")
 		}
