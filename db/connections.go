@@ -66,7 +66,7 @@ func (d *DB) SaveConnection(ctx context.Context, organizationID string, w Connec
 			return ErrNotFound
 		}
 		row, err := connectionForUpdate(tx, organizationID)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, mirror.ErrNoMirror) {
 			row = &connectionRow{ID: uuid.NewString(), OrganizationID: organizationID, CreatedAt: at(d.now())}
 		} else if err != nil {
 			return err
@@ -211,7 +211,7 @@ func connectionForUpdate(tx *gorm.DB, organizationID string) (*connectionRow, er
 	row := &connectionRow{}
 	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("organization_id = ?", organizationID).Take(row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, ErrNotFound
+		return nil, mirror.ErrNoMirror
 	}
 	return row, err
 }
