@@ -112,6 +112,7 @@ type changeRow struct {
 	SlugBefore     string
 	SlugAfter      string
 	Named          bool
+	Described      bool // the column description got another value
 }
 
 func (changeRow) TableName() string { return "mirror_changes" }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
 )
 
 // FileName is the embedded database's file in the data directory.
@@ -32,6 +34,8 @@ type Options struct {
 	DataDir string
 	// Sealer opens and seals the stored credentials.
 	Sealer *Sealer
+	// Limits that rows are validated by; what is zero is the default.
+	Limits document.Limits
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -43,15 +47,15 @@ type DB struct {
 	postgres bool   // else SQLite
 	url      string // PostgreSQL's, for connections of their own
 	sealer   *Sealer
+	limits   atomic.Pointer[document.Limits]
 	log      *slog.Logger
 	now      func() time.Time
 }
 
-
-
 // Open connects to the database, and makes the embedded one's file. It does not migrate.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	d := &DB{url: o.URL, sealer: o.Sealer, log: o.Logger, postgres: o.URL != ""}
+	d.SetLimits(o.Limits)
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -81,6 +85,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		Logger:                 logger.Discard,
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
+		QueryFields:            true, // columns by name: other programs may add theirs at any time
 		NowFunc:                d.now,
 	})
 	if err != nil {
@@ -144,6 +149,9 @@ func openSQLite(dir string) (*sql.DB, error) {
 	pool.SetMaxIdleConns(4)
 	return pool, nil
 }
+
+// SetLimits changes the limits that rows are validated by from now on.
+func (d *DB) SetLimits(limits document.Limits) { d.limits.Store(&limits) }
 
 // Close ends all connections.
 func (d *DB) Close() error { return d.sql.Close() }

@@ -112,6 +112,7 @@ CREATE TABLE mirror_changes (
     slug_before     text NOT NULL DEFAULT '',
     slug_after      text NOT NULL DEFAULT '',
     named           boolean NOT NULL DEFAULT false,
+    described       boolean NOT NULL DEFAULT false, -- the column description got another value
     captured_at     timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX mirror_changes_row ON mirror_changes (organization_id, kind, row_id);
@@ -131,7 +132,6 @@ CREATE TABLE mirror_bases (
     PRIMARY KEY (organization_id, identity, kind, path)
 );
 CREATE INDEX mirror_bases_row ON mirror_bases (organization_id, row_id);
-CREATE INDEX mirror_bases_slug ON mirror_bases (organization_id, kind, slug);
 
 -- Contents by SHA-256: a file, or the list of a skill's files.
 CREATE TABLE mirror_contents (

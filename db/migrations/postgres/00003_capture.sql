@@ -7,11 +7,11 @@
 -- They never raise: a failed capture is a warning and the nightly audit's work.
 
 -- +goose StatementBegin
-CREATE FUNCTION confmirror_note(organization uuid, kind text, row_id text, slug_before text, slug_after text, named boolean)
+CREATE FUNCTION confmirror_note(organization uuid, kind text, row_id text, slug_before text, slug_after text, named boolean, described boolean)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
-    VALUES (organization, kind, row_id, coalesce(slug_before, ''), coalesce(slug_after, ''), named);
+    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named, described)
+    VALUES (organization, kind, row_id, coalesce(slug_before, ''), coalesce(slug_after, ''), named, described);
     PERFORM pg_notify('confmirror', organization::text);
 END $$;
 -- +goose StatementEnd
@@ -23,16 +23,17 @@ CREATE FUNCTION confmirror_capture() RETURNS trigger LANGUAGE plpgsql SECURITY D
 BEGIN
     BEGIN
         IF TG_OP = 'INSERT' THEN
-            PERFORM confmirror_note(NEW.organization_id, TG_ARGV[0], NEW.id::text, '', NEW.slug, NEW.updated_by IS NOT NULL);
+            PERFORM confmirror_note(NEW.organization_id, TG_ARGV[0], NEW.id::text, '', NEW.slug, NEW.updated_by IS NOT NULL, false);
         ELSIF TG_OP = 'DELETE' THEN
-            PERFORM confmirror_note(OLD.organization_id, TG_ARGV[0], OLD.id::text, OLD.slug, '', false);
+            PERFORM confmirror_note(OLD.organization_id, TG_ARGV[0], OLD.id::text, OLD.slug, '', false, false);
         ELSIF TG_ARGV[1] = 'named' THEN
-            PERFORM confmirror_note(NEW.organization_id, TG_ARGV[0], NEW.id::text, OLD.slug, NEW.slug, NEW.updated_by IS NOT NULL);
+            PERFORM confmirror_note(NEW.organization_id, TG_ARGV[0], NEW.id::text, OLD.slug, NEW.slug, NEW.updated_by IS NOT NULL, false);
         ELSIF OLD.organization_id = NEW.organization_id AND OLD.id = NEW.id THEN
-            PERFORM confmirror_note(NEW.organization_id, TG_ARGV[0], NEW.id::text, OLD.slug, NEW.slug, false);
+            PERFORM confmirror_note(NEW.organization_id, TG_ARGV[0], NEW.id::text, OLD.slug, NEW.slug, false,
+                OLD.description IS DISTINCT FROM NEW.description);
         ELSE
-            PERFORM confmirror_note(OLD.organization_id, TG_ARGV[0], OLD.id::text, OLD.slug, '', false);
-            PERFORM confmirror_note(NEW.organization_id, TG_ARGV[0], NEW.id::text, '', NEW.slug, false);
+            PERFORM confmirror_note(OLD.organization_id, TG_ARGV[0], OLD.id::text, OLD.slug, '', false, false);
+            PERFORM confmirror_note(NEW.organization_id, TG_ARGV[0], NEW.id::text, '', NEW.slug, false, false);
         END IF;
     EXCEPTION WHEN OTHERS THEN
         RAISE WARNING 'confmirror: a change of % was not captured: %', TG_TABLE_NAME, SQLERRM;
@@ -48,11 +49,11 @@ CREATE FUNCTION confmirror_capture_file() RETURNS trigger LANGUAGE plpgsql SECUR
 BEGIN
     BEGIN
         IF TG_OP <> 'INSERT' THEN
-            PERFORM confmirror_note(s.organization_id, 'skills', s.id::text, s.slug, s.slug, false)
+            PERFORM confmirror_note(s.organization_id, 'skills', s.id::text, s.slug, s.slug, false, false)
             FROM skills s WHERE s.id = OLD.skill_id;
         END IF;
         IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND NEW.skill_id <> OLD.skill_id THEN
-            PERFORM confmirror_note(s.organization_id, 'skills', s.id::text, s.slug, s.slug, false)
+            PERFORM confmirror_note(s.organization_id, 'skills', s.id::text, s.slug, s.slug, false, false)
             FROM skills s WHERE s.id = NEW.skill_id;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -67,7 +68,7 @@ END $$;
 CREATE FUNCTION confmirror_capture_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     BEGIN
-        PERFORM confmirror_note(c.organization_id, TG_ARGV[0], '', '', '', false) FROM bitbucket_connections c;
+        PERFORM confmirror_note(c.organization_id, TG_ARGV[0], '', '', '', false, false) FROM bitbucket_connections c;
     EXCEPTION WHEN OTHERS THEN
         RAISE WARNING 'confmirror: the truncation of % was not captured: %', TG_TABLE_NAME, SQLERRM;
     END;

@@ -113,6 +113,7 @@ CREATE TABLE mirror_changes (
     slug_before     TEXT NOT NULL DEFAULT '',
     slug_after      TEXT NOT NULL DEFAULT '',
     named           BOOLEAN NOT NULL DEFAULT false,
+    described       BOOLEAN NOT NULL DEFAULT false, -- the column description got another value
     captured_at     TIMESTAMP NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
 CREATE INDEX mirror_changes_row ON mirror_changes (organization_id, kind, row_id);
@@ -132,7 +133,6 @@ CREATE TABLE mirror_bases (
     PRIMARY KEY (organization_id, identity, kind, path)
 );
 CREATE INDEX mirror_bases_row ON mirror_bases (organization_id, row_id);
-CREATE INDEX mirror_bases_slug ON mirror_bases (organization_id, kind, slug);
 
 -- Contents by SHA-256: a file, or the list of a skill's files.
 CREATE TABLE mirror_contents (

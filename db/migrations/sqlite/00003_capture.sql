@@ -16,8 +16,8 @@ CREATE TRIGGER toolkits_confmirror_update AFTER UPDATE OF id, organization_id, s
     ON toolkits WHEN (OLD.owner_id IS NULL OR NEW.owner_id IS NULL) BEGIN
     INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
     SELECT OLD.organization_id, 'toolkits', OLD.id, OLD.slug, '', 0 WHERE (OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id);
-    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
-    VALUES (NEW.organization_id, 'toolkits', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0);
+    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named, described)
+    VALUES (NEW.organization_id, 'toolkits', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0, OLD.description IS NOT NEW.description);
 END;
 -- +goose StatementEnd
 
@@ -48,8 +48,8 @@ CREATE TRIGGER commands_confmirror_update AFTER UPDATE OF id, organization_id, s
     ON commands WHEN (OLD.owner_id IS NULL OR NEW.owner_id IS NULL) BEGIN
     INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
     SELECT OLD.organization_id, 'commands', OLD.id, OLD.slug, '', 0 WHERE (OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id);
-    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
-    VALUES (NEW.organization_id, 'commands', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0);
+    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named, described)
+    VALUES (NEW.organization_id, 'commands', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0, OLD.description IS NOT NEW.description);
 END;
 -- +goose StatementEnd
 
@@ -80,8 +80,8 @@ CREATE TRIGGER mcp_servers_confmirror_update AFTER UPDATE OF id, organization_id
     ON mcp_servers WHEN (OLD.owner_id IS NULL OR NEW.owner_id IS NULL) BEGIN
     INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
     SELECT OLD.organization_id, 'mcp-servers', OLD.id, OLD.slug, '', 0 WHERE (OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id);
-    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
-    VALUES (NEW.organization_id, 'mcp-servers', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0);
+    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named, described)
+    VALUES (NEW.organization_id, 'mcp-servers', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0, OLD.description IS NOT NEW.description);
 END;
 -- +goose StatementEnd
 
@@ -113,8 +113,8 @@ CREATE TRIGGER mcp_clients_confmirror_update AFTER UPDATE OF id, organization_id
     ON mcp_clients BEGIN
     INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
     SELECT OLD.organization_id, 'mcp-clients', OLD.id, OLD.slug, '', 0 WHERE (OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id);
-    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
-    VALUES (NEW.organization_id, 'mcp-clients', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0);
+    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named, described)
+    VALUES (NEW.organization_id, 'mcp-clients', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0, OLD.description IS NOT NEW.description);
 END;
 -- +goose StatementEnd
 
@@ -145,8 +145,8 @@ CREATE TRIGGER skills_confmirror_update AFTER UPDATE OF id, organization_id, slu
     ON skills WHEN (OLD.owner_id IS NULL OR NEW.owner_id IS NULL) BEGIN
     INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
     SELECT OLD.organization_id, 'skills', OLD.id, OLD.slug, '', 0 WHERE (OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id);
-    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named)
-    VALUES (NEW.organization_id, 'skills', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0);
+    INSERT INTO mirror_changes (organization_id, kind, row_id, slug_before, slug_after, named, described)
+    VALUES (NEW.organization_id, 'skills', NEW.id, iif((OLD.organization_id <> NEW.organization_id OR OLD.id <> NEW.id), '', OLD.slug), NEW.slug, 0, OLD.description IS NOT NEW.description);
 END;
 -- +goose StatementEnd
 

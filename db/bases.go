@@ -1,0 +1,147 @@
+package db
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/google/uuid"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// engineBatch rows of the engine's tables go into one INSERT.
+const engineBatch = 1000
+
+// putBases drops and writes bases. Nothing is done about the rows locked.
+func (d *DB) putBases(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, drop []mirror.Key, locked []string) error {
+	held := set{}
+	for _, id := range locked {
+		held[id] = true
+	}
+	identity := identityKey(m.Identity)
+	latest := map[mirror.Key]*mirror.Base{} // a key twice in one statement is an error in PostgreSQL
+	var keys []mirror.Key
+	for _, b := range bases {
+		if b.RowID != "" && held[b.RowID] {
+			continue
+		}
+		if latest[b.Key] == nil {
+			keys = append(keys, b.Key)
+		}
+		latest[b.Key] = b
+	}
+	kept := make([]*mirror.Base, len(keys))
+	for i, key := range keys {
+		kept[i] = latest[key]
+	}
+	// Before anything is dropped: a base may keep the content of the one that it replaces.
+	contents, err := d.keepContents(tx, m.OrganizationID, identity, kept)
+	if err != nil {
+		return err
+	}
+	for k, paths := range byKind(drop) {
+		query := where(tx, d.inText("path", paths)).Where("organization_id = ? AND identity = ? AND kind = ?", m.OrganizationID, identity, k)
+		if len(locked) > 0 {
+			query = query.Not(d.inText("row_id", locked))
+		}
+		if err := query.Delete(&baseRow{}).Error; err != nil {
+			return err
+		}
+	}
+	rows := make([]baseRow, len(kept))
+	for i, b := range kept {
+		rows[i] = baseRow{
+			OrganizationID: m.OrganizationID, Identity: identity, Kind: string(b.Kind), Path: b.Path,
+			RowID: b.RowID, Slug: b.Slug, GitID: b.GitID, Digest: string(b.Digest),
+			UnknownKeys: jsonStrings(b.UnknownKeys), ContentID: contents[i], Parted: b.Parted,
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.Clauses(upsert([]string{"organization_id", "identity", "kind", "path"},
+		"row_id", "slug", "git_id", "digest", "unknown_keys", "content_id", "parted")).CreateInBatches(rows, engineBatch).Error
+}
+
+// byKind groups paths.
+func byKind(keys []mirror.Key) map[document.Kind][]string {
+	paths := map[document.Kind][]string{}
+	for _, key := range keys {
+		paths[key.Kind] = append(paths[key.Kind], key.Path)
+	}
+	return paths
+}
+
+// jsonStrings is a list for a column; NULL if it is empty.
+func jsonStrings(list []string) jsonColumn {
+	if len(list) == 0 {
+		return ""
+	}
+	return encode(list)
+}
+
+// putConflicts keeps documents; one that is kept already stays as it is.
+func (d *DB) putConflicts(tx *gorm.DB, m *mirror.Mirror, runID string, conflicts []*mirror.Conflict) error {
+	if len(conflicts) == 0 {
+		return nil
+	}
+	rows := make([]conflictRow, len(conflicts))
+	for i, c := range conflicts {
+		rows[i] = conflictRow{
+			ID: uuid.NewString(), OrganizationID: m.OrganizationID, RunID: runID,
+			Kind: string(c.Kind), Path: c.Path, RowID: c.RowID, Slug: c.Slug, Reason: string(c.Reason),
+			Base: documentColumn(c.Base), Database: documentColumn(c.Database), Git: documentColumn(c.Git),
+			Decided: string(c.Decided), Places: jsonStrings(c.Places),
+			BaseGitID: c.BaseGitID, DatabaseDigest: string(c.DatabaseID), GitID: c.GitID, CreatedAt: at(d.now()),
+		}
+	}
+	// A skill's documents may be large: few rows in a statement.
+	return tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, 20).Error
+}
+
+func documentColumn(d *document.Document) jsonColumn {
+	if d == nil {
+		return ""
+	}
+	return encode(d)
+}
+
+// Intend writes intents and conflicts before a push, and fills the intents' ids.
+func (d *DB) Intend(ctx context.Context, m *mirror.Mirror, runID string, intents []*mirror.Intent, conflicts []*mirror.Conflict) error {
+	identity := identityKey(m.Identity)
+	return d.write(ctx, func(tx *gorm.DB) error {
+		if err := d.connected(tx, m.OrganizationID); err != nil {
+			return err
+		}
+		if err := d.putConflicts(tx, m, runID, conflicts); err != nil || len(intents) == 0 {
+			return err
+		}
+		bases := make([]*mirror.Base, len(intents))
+		for i, intent := range intents {
+			bases[i] = &intent.Base
+		}
+		contents, err := d.keepContents(tx, m.OrganizationID, identity, bases)
+		if err != nil {
+			return err
+		}
+		rows := make([]*intentRow, len(intents))
+		for i, n := range intents {
+			rows[i] = &intentRow{
+				OrganizationID: m.OrganizationID, Identity: identity, RunID: runID,
+				Ref: n.Ref, CommitHash: string(n.Commit), Deleted: n.Deleted,
+				Kind: string(n.Kind), Path: n.Path, RowID: n.RowID, Slug: n.Slug, GitID: n.GitID, Digest: string(n.Digest),
+				UnknownKeys: jsonStrings(n.UnknownKeys), ContentID: contents[i], CreatedAt: at(d.now()),
+			}
+		}
+		if err := tx.CreateInBatches(rows, engineBatch).Error; err != nil {
+			return err
+		}
+		for i, row := range rows {
+			intents[i].ID = row.ID
+		}
+		return nil
+	})
+}

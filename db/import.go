@@ -1,0 +1,264 @@
+package db
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// lockTimeout is how long an import waits for a lock that it could not foresee (a
+// slug that is being inserted by another transaction). It is shorter than
+// PostgreSQL's deadlock_timeout: in a deadlock with a writer we are who gives in.
+const lockTimeout = "500ms"
+
+// Import writes rows and their bases in one transaction. What cannot be written
+// now is left out and told in its outcome.
+func (d *DB) Import(ctx context.Context, m *mirror.Mirror, runID string, changes []*mirror.RowChange) ([]mirror.Outcome, error) {
+	outcomes := make([]mirror.Outcome, len(changes))
+	err := d.write(ctx, func(tx *gorm.DB) error {
+		clear(outcomes)
+		im := &importing{DB: d, tx: tx, mirror: m, runID: runID}
+		for i, c := range changes {
+			im.items = append(im.items, &item{change: c, table: tables[kindOf(c)], outcome: &outcomes[i]})
+		}
+		return im.run()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return outcomes, nil
+}
+
+// importing is one Import at work.
+type importing struct {
+	*DB
+	tx     *gorm.DB
+	mirror *mirror.Mirror
+	runID  string
+	items  []*item
+}
+
+// item is one RowChange.
+type item struct {
+	change  *mirror.RowChange
+	table   *table
+	outcome *mirror.Outcome
+	// record is the row, with the document written into it.
+	record record
+	// from is the slug that the row holds now; "" for a row that is not live.
+	from string
+	// vacates: another item takes the slug that this one gives up.
+	vacates   bool
+	dropFiles []string
+	files     []skillFileRow
+}
+
+func kindOf(c *mirror.RowChange) document.Kind {
+	switch {
+	case c.Document != nil:
+		return c.Document.Kind
+	case c.Row != nil:
+		return c.Row.Kind
+	}
+	return c.Key.Kind
+}
+
+func (i *item) id() string { return i.record.entity().ID }
+
+// to is the slug that the row will hold; "" if none.
+func (i *item) to() string {
+	if i.change.Action == mirror.RowDelete {
+		return ""
+	}
+	return i.change.Document.Slug
+}
+
+func (i *item) out() bool { return i.outcome.Raced || i.outcome.Problem != nil }
+
+func (im *importing) run() error {
+	if err := im.connected(im.tx, im.mirror.OrganizationID); err != nil {
+		return err
+	}
+	if im.postgres {
+		if err := im.tx.Exec("SET LOCAL lock_timeout = '" + lockTimeout + "'").Error; err != nil {
+			return err
+		}
+	}
+	for _, k := range document.Kinds {
+		if err := im.take(k); err != nil {
+			return err
+		}
+	}
+	units, err := im.units()
+	if err != nil {
+		return err
+	}
+	if err := im.attempt(units); err != nil {
+		return err
+	}
+	if err := im.agree(); err != nil {
+		return err
+	}
+	return im.consume()
+}
+
+// connected makes sure that the organization is connected, and keeps its agreed
+// contents from being swept until the transaction ends. Renewing the lease does
+// not wait for this lock.
+func (d *DB) connected(tx *gorm.DB, organizationID string) error {
+	var c connectionRow
+	err := d.lock(tx, "KEY SHARE").Select("id").Where("organization_id = ? AND disconnected_at IS NULL", organizationID).Take(&c).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return mirror.ErrNoMirror
+	}
+	return err
+}
+
+// take locks a kind's rows in the order of their ids, compares each with what was
+// planned on, and prepares what to write.
+func (im *importing) take(k document.Kind) error {
+	var ids []string
+	for _, i := range im.items {
+		if i.table == tables[k] && i.change.Row != nil {
+			ids = append(ids, i.change.Row.ID)
+		}
+	}
+	rows := map[string]*storedRow{}
+	if len(ids) > 0 {
+		locked, err := im.load(im.lockFree(im.tx), im.mirror.OrganizationID, tables[k], im.inUUID("id", ids))
+		if err != nil {
+			return err
+		}
+		for _, r := range locked {
+			rows[r.record.entity().ID] = r
+		}
+	}
+	for _, i := range im.items {
+		if i.table != tables[k] {
+			continue
+		}
+		if i.change.Action == mirror.RowCreate {
+			i.create(im.mirror.OrganizationID, at(im.now()))
+			continue
+		}
+		r := rows[i.change.Row.ID]
+		if r == nil || r.guard != i.change.Row.Guard {
+			i.outcome.Raced = true
+			continue
+		}
+		i.record = r.record
+		if e := r.record.entity(); !e.DeletedAt.Valid {
+			i.from = e.Slug
+		}
+		i.update(r, at(im.now()))
+	}
+	return nil
+}
+
+func (i *item) create(organizationID string, now timestamp) {
+	i.record = i.table.blank()
+	e := i.record.entity()
+	e.ID, e.OrganizationID, e.CreatedAt, e.UpdatedAt = uuid.NewString(), organizationID, now, now
+	e.GitIntegration = encode(i.change.Integration)
+	put(i.record, document.Absorb(i.change.Document, nil))
+	if skill, ok := i.record.(*skillRow); ok {
+		i.files = skill.Files
+	}
+}
+
+func (i *item) update(r *storedRow, now timestamp) {
+	e := i.record.entity()
+	e.UpdatedAt = now
+	if i.change.Action == mirror.RowDelete {
+		e.DeletedAt, e.GitIntegration = now, ""
+		return
+	}
+	e.DeletedAt, e.GitIntegration = timestamp{}, encode(i.change.Integration)
+	stored := document.Absorb(i.change.Document, r.document)
+	if skill, ok := i.record.(*skillRow); ok {
+		i.dropFiles, i.files = putFiles(skill, stored)
+		return
+	}
+	put(i.record, stored)
+}
+
+// agree writes the bases of what was written, and keeps what it replaced.
+func (im *importing) agree() error {
+	var bases []*mirror.Base
+	var drop []mirror.Key
+	var conflicts []*mirror.Conflict
+	for _, i := range im.items {
+		if i.out() {
+			continue
+		}
+		c := i.change
+		i.outcome.RowID = i.id()
+		if c.Base != nil {
+			c.Base.RowID = i.id()
+			bases = append(bases, c.Base)
+		} else {
+			drop = append(drop, c.Key)
+		}
+		if c.Vacated != "" {
+			drop = append(drop, mirror.Key{Kind: i.table.kind, Path: c.Vacated})
+		}
+		conflicts = append(conflicts, c.Conflicts...)
+	}
+	if err := im.putBases(im.tx, im.mirror, bases, drop, nil); err != nil {
+		return err
+	}
+	return im.putConflicts(im.tx, im.mirror, im.runID, conflicts)
+}
+
+// consume deletes the changes that the import answers, its own among them.
+func (im *importing) consume() error {
+	var consumed []int64
+	for _, k := range document.Kinds {
+		var written []*storedRow
+		items := map[string]*item{}
+		for _, i := range im.items {
+			if i.table == tables[k] && !i.out() {
+				written = append(written, readRow(k, i.record))
+				items[i.id()] = i
+			}
+		}
+		if err := im.hideTemporary(items); err != nil {
+			return err
+		}
+		own, err := im.ownChanges(im.tx, im.mirror.OrganizationID, tables[k], written)
+		if err != nil {
+			return err
+		}
+		for id, i := range items {
+			if i.change.KeepChanges {
+				i.outcome.Own = own[id]
+				continue
+			}
+			consumed = append(append(consumed, own[id]...), i.change.Consume...)
+		}
+	}
+	return im.deleteChanges(im.tx, im.mirror.OrganizationID, consumed, nil)
+}
+
+// hideTemporary rewrites what was captured of temporary slugs as if the rows had
+// gone to their new slugs at once.
+func (im *importing) hideTemporary(items map[string]*item) error {
+	for id, i := range items {
+		if !i.vacates || i.change.Action == mirror.RowDelete {
+			continue
+		}
+		of := im.tx.Where("organization_id = ? AND kind = ? AND row_id = ?", im.mirror.OrganizationID, i.table.kind, id).Session(&gorm.Session{})
+		if err := of.Where("slug_after = ?", "!"+id).Delete(&changeRow{}).Error; err != nil {
+			return err
+		}
+		if err := of.Model(&changeRow{}).Where("slug_before = ?", "!"+id).Update("slug_before", i.from).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}

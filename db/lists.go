@@ -1,0 +1,67 @@
+package db
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"strings"
+
+	"gorm.io/gorm/clause"
+)
+
+// A list of any length is one parameter, so that a query has one text and one
+// plan whatever it asks for, and no limit on parameters is met.
+
+// inText is "column is one of values", for a text column. The column is ours, never input.
+func (d *DB) inText(column string, values []string) clause.Expression {
+	return d.in(column, "text", values)
+}
+
+// inUUID is the same for a column of type uuid (text in SQLite).
+func (d *DB) inUUID(column string, values []string) clause.Expression {
+	return d.in(column, "uuid", values)
+}
+
+func (d *DB) in(column, kind string, values []string) clause.Expression {
+	if d.postgres {
+		return clause.Expr{SQL: column + " = ANY(CAST(? AS " + kind + "[]))", Vars: []any{textArray(values)}}
+	}
+	return clause.Expr{SQL: column + " IN (SELECT value FROM json_each(?))", Vars: []any{jsonList(values)}}
+}
+
+// inIDs is "column is one of ids", for a number.
+func (d *DB) inIDs(column string, ids []int64) clause.Expression {
+	list, _ := json.Marshal(ids)
+	if d.postgres {
+		return clause.Expr{
+			SQL:  column + " = ANY(CAST(? AS bigint[]))",
+			Vars: []any{"{" + strings.Trim(string(list), "[]") + "}"},
+		}
+	}
+	return clause.Expr{SQL: column + " IN (SELECT value FROM json_each(?))", Vars: []any{string(list)}}
+}
+
+// textArray is a list as PostgreSQL's array literal.
+type textArray []string
+
+func (a textArray) Value() (driver.Value, error) {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, v := range a {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		b.WriteString(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v))
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String(), nil
+}
+
+// jsonList is a list as SQLite's json_each reads it.
+type jsonList []string
+
+func (l jsonList) Value() (driver.Value, error) {
+	data, err := json.Marshal([]string(l))
+	return string(data), err
+}

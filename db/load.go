@@ -1,0 +1,70 @@
+package db
+
+import (
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// load reads an organization's rows of a kind that match all conditions, skills
+// with their files.
+func (d *DB) load(tx *gorm.DB, organizationID string, t *table, conditions ...clause.Expression) ([]*storedRow, error) {
+	records, err := t.find(where(tx, conditions...).Where("organization_id = ?", organizationID).Order("id"))
+	if err != nil {
+		return nil, err
+	}
+	if t.kind == document.Skills {
+		if err := d.loadFiles(tx, records); err != nil {
+			return nil, err
+		}
+	}
+	stored := make([]*storedRow, len(records))
+	for i, r := range records {
+		stored[i] = readRow(t.kind, r)
+	}
+	return stored, nil
+}
+
+// where adds conditions, joined by AND, to a query.
+func where(tx *gorm.DB, conditions ...clause.Expression) *gorm.DB {
+	if len(conditions) == 0 {
+		return tx
+	}
+	return tx.Clauses(clause.Where{Exprs: conditions})
+}
+
+// anyOf joins conditions by OR. (GORM's own clause.Or binds to what stands before it.)
+type anyOf []clause.Expression
+
+func (conditions anyOf) Build(b clause.Builder) {
+	b.WriteByte('(')
+	for i, c := range conditions {
+		if i > 0 {
+			b.WriteString(" OR ")
+		}
+		c.Build(b)
+	}
+	b.WriteByte(')')
+}
+
+func (d *DB) loadFiles(tx *gorm.DB, skills []record) error {
+	if len(skills) == 0 {
+		return nil
+	}
+	ids := make([]string, len(skills))
+	byID := make(map[string]*skillRow, len(skills))
+	for i, r := range skills {
+		ids[i] = r.entity().ID
+		byID[ids[i]] = r.(*skillRow)
+	}
+	var files []skillFileRow
+	if err := where(tx, d.inUUID("skill_id", ids)).Order("skill_id, path").Find(&files).Error; err != nil {
+		return err
+	}
+	for _, f := range files {
+		skill := byID[f.SkillID]
+		skill.Files = append(skill.Files, f)
+	}
+	return nil
+}

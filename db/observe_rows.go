@@ -1,0 +1,193 @@
+package db
+
+import (
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// all loads every row, base and unsettled entity. Private rows only where a base
+// knows them.
+func (s *observing) all(_ []mirror.Entry, _ []*mirror.Intent) error {
+	if err := s.addBases(s.tx); err != nil {
+		return err
+	}
+	if err := s.addUnsettled(s.tx); err != nil {
+		return err
+	}
+	for _, k := range document.Kinds {
+		t := tables[k]
+		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.shared())
+		if err != nil {
+			return err
+		}
+		s.addRows(rows)
+	}
+	return s.addBaseRows()
+}
+
+// some loads what the changes, entries and intents concern: see mirror.Observation.
+func (s *observing) some(entries []mirror.Entry, intents []*mirror.Intent) error {
+	servers := set{}
+	for _, c := range s.changes {
+		k := document.Kind(c.Kind)
+		s.want(k, c.RowID, c.SlugBefore, "")
+		s.want(k, "", c.SlugAfter, "")
+		if k == document.MCPServers {
+			servers[c.SlugBefore], servers[c.SlugAfter] = true, true
+		}
+	}
+	for _, e := range entries {
+		s.want(e.Kind, "", e.Slug, e.Path)
+		if e.Kind == document.MCPServers {
+			servers[e.Slug] = true
+		}
+	}
+	for _, i := range intents {
+		s.want(i.Kind, i.RowID, i.Slug, i.Path)
+	}
+	delete(servers, "")
+	if err := s.addOpen(servers.list()); err != nil {
+		return err
+	}
+	for _, u := range s.left {
+		s.want(document.Kind(u.Kind), u.RowID, u.Slug, u.Path)
+	}
+	if len(servers) > 0 {
+		t := tables[document.Toolkits]
+		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.shared(), live, s.naming("integrations", servers.list()))
+		if err != nil {
+			return err
+		}
+		s.addRows(rows)
+	}
+	for _, k := range document.Kinds {
+		if err := s.addWanted(k); err != nil {
+			return err
+		}
+	}
+	return s.addBaseRows()
+}
+
+// naming is "the JSON column has one of these slugs" as key of its object or as
+// element of its array. In SQLite it may hold anything at all.
+func (s *observing) naming(column string, slugs []string) clause.Expression {
+	if s.postgres {
+		// The function behind the operator ?|, whose name GORM takes for a parameter.
+		return clause.Expr{SQL: "jsonb_exists_any(" + column + ", CAST(? AS text[]))", Vars: []any{textArray(slugs)}}
+	}
+	return clause.Expr{
+		SQL: "EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(" + column + ") THEN " + column + " ELSE '[]' END) AS named" +
+			" WHERE CASE WHEN typeof(named.key) = 'text' THEN named.key ELSE named.value END IN (SELECT value FROM json_each(?)))",
+		Vars: []any{jsonList(slugs)},
+	}
+}
+
+// addOpen loads the unsettled entities that are due, wait for one of the servers,
+// or stand at a wanted path or row.
+func (s *observing) addOpen(servers []string) error {
+	var paths, ids []string
+	for _, k := range document.Kinds { // a path begins with its kind's directory: they do not mix
+		paths = append(paths, s.wanted.paths[k].list()...)
+		ids = append(ids, s.wanted.ids[k].list()...)
+	}
+	conditions := []clause.Expression{clause.Expr{SQL: "due"}}
+	if len(paths) > 0 {
+		conditions = append(conditions, s.inText("path", paths))
+	}
+	if len(ids) > 0 {
+		conditions = append(conditions, s.inText("row_id", ids))
+	}
+	if len(servers) > 0 {
+		conditions = append(conditions, s.naming("waits_for", servers))
+	}
+	return s.addUnsettled(where(s.tx, anyOf(conditions)))
+}
+
+// addWanted loads a kind's wanted rows, their bases, and the bases at their paths.
+func (s *observing) addWanted(k document.Kind) error {
+	t := tables[k]
+	if ids := s.wanted.ids[k].list(); len(ids) > 0 {
+		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, s.inUUID("id", ids))
+		if err != nil {
+			return err
+		}
+		s.addRows(rows)
+	}
+	if slugs := s.wanted.slugs[k].list(); len(slugs) > 0 {
+		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.shared(), s.inText("slug", slugs))
+		if err != nil {
+			return err
+		}
+		s.addRows(rows)
+	}
+	ids := set{}
+	for id := range s.wanted.ids[k] {
+		ids[id] = true // its row may be gone for good
+	}
+	for id, r := range s.rows {
+		if r.kind == k {
+			ids[id] = true
+			s.want(k, "", r.record.entity().Slug, "")
+		}
+	}
+	if len(ids) > 0 {
+		if err := s.addBases(where(s.tx.Where("kind = ?", k), s.inText("row_id", ids.list()))); err != nil {
+			return err
+		}
+	}
+	if paths := s.wanted.paths[k].list(); len(paths) > 0 {
+		return s.addBases(where(s.tx.Where("kind = ?", k), s.inText("path", paths)))
+	}
+	return nil
+}
+
+// addBaseRows loads the rows of bases that are still missing.
+func (s *observing) addBaseRows() error {
+	missing := map[document.Kind]set{}
+	for _, b := range s.bases {
+		k := document.Kind(b.Kind)
+		if tables[k] == nil || b.RowID == "" || s.rows[b.RowID] != nil || s.wanted.ids[k][b.RowID] {
+			continue
+		}
+		if missing[k] == nil {
+			missing[k] = set{}
+		}
+		missing[k][b.RowID] = true
+	}
+	for k, ids := range missing {
+		rows, err := s.load(s.tx, s.mirror.OrganizationID, tables[k], s.inUUID("id", ids.list()))
+		if err != nil {
+			return err
+		}
+		s.addRows(rows)
+	}
+	return nil
+}
+
+func (s *observing) addRows(rows []*storedRow) {
+	for _, r := range rows {
+		s.rows[r.record.entity().ID] = r
+	}
+}
+
+func (s *observing) addBases(tx *gorm.DB) error {
+	var bases []*baseRow
+	err := tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity).Find(&bases).Error
+	for _, b := range bases {
+		s.bases[b.key()] = b
+		s.byRow[b.RowID] = b
+	}
+	return err
+}
+
+func (s *observing) addUnsettled(tx *gorm.DB) error {
+	var left []*unsettledRow
+	err := tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity).Find(&left).Error
+	for _, u := range left {
+		s.left[mirror.Key{Kind: document.Kind(u.Kind), Path: u.Path}] = u
+	}
+	return err
+}

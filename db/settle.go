@@ -1,0 +1,295 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// Settle ends a run in one transaction. It begins with a compare-and-swap on the
+// mirror's row, whose lock it keeps: two settles of a mirror are serial, and one
+// of a holder that has lost the lease writes nothing.
+func (d *DB) Settle(ctx context.Context, m *mirror.Mirror, s *mirror.Settlement) error {
+	return d.write(ctx, func(tx *gorm.DB) error {
+		if err := d.settleMirror(tx, m, s); err != nil {
+			return err
+		}
+		locked, err := d.followSkills(tx, m, s.Bases, s.Consumed)
+		if err != nil {
+			return err
+		}
+		if err := d.putBases(tx, m, s.Bases, s.DropBases, locked); err != nil {
+			return err
+		}
+		if err := d.deleteChanges(tx, m.OrganizationID, s.Consumed, locked); err != nil {
+			return err
+		}
+		if err := d.dropIntents(tx, m, s.DropIntents, locked); err != nil {
+			return err
+		}
+		if err := d.settleOpen(tx, m, s); err != nil {
+			return err
+		}
+		if err := d.settleRejected(tx, m, s); err != nil {
+			return err
+		}
+		if err := d.settleStatuses(tx, m, s.Statuses); err != nil {
+			return err
+		}
+		return d.settleHistory(tx, m, s)
+	})
+}
+
+func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) error {
+	set := map[string]any{
+		"cursor_commit": string(s.Cursor),
+		"remote_seen":   string(s.RemoteSeen),
+		"state":         string(s.State.Name),
+		"detail":        nil,
+		"conditions":    nil,
+		"covered":       clause.Expr{SQL: "CASE WHEN covered < ? THEN ? ELSE covered END", Vars: []any{s.Covered, s.Covered}},
+	}
+	if s.State.Detail != nil {
+		set["detail"] = encode(s.State.Detail)
+	}
+	if len(s.State.Conditions) > 0 {
+		set["conditions"] = encode(s.State.Conditions)
+	}
+	if s.Run != nil {
+		set["last_run_id"] = s.Run.RunID
+	}
+	update := tx.Model(&connectionRow{}).
+		Where("organization_id = ? AND lease_epoch = ? AND identity = ? AND disconnected_at IS NULL", m.OrganizationID, m.Epoch, identityKey(m.Identity)).
+		Updates(set)
+	if update.Error == nil && update.RowsAffected == 0 {
+		return mirror.ErrLeaseLost
+	}
+	return update.Error
+}
+
+func (d *DB) dropIntents(tx *gorm.DB, m *mirror.Mirror, ids []int64, locked []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	query := where(tx, d.inIDs("id", ids)).Where("organization_id = ?", m.OrganizationID)
+	if len(locked) > 0 {
+		query = query.Not(d.inText("row_id", locked))
+	}
+	return query.Delete(&intentRow{}).Error
+}
+
+// settleOpen writes what the run leaves open, after what is open no longer.
+func (d *DB) settleOpen(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) error {
+	identity := identityKey(m.Identity)
+	for k, paths := range byKind(s.Settled) {
+		err := where(tx, d.inText("path", paths)).
+			Where("organization_id = ? AND identity = ? AND kind = ?", m.OrganizationID, identity, k).Delete(&unsettledRow{}).Error
+		if err != nil {
+			return err
+		}
+	}
+	latest := map[mirror.Key]int{}
+	var rows []unsettledRow
+	for _, u := range s.Unsettled {
+		row := unsettledRow{
+			OrganizationID: m.OrganizationID, Identity: identity, Kind: string(u.Kind), Path: u.Path,
+			RowID: u.RowID, Slug: u.Slug, Reason: string(u.Reason), WaitsFor: jsonStrings(u.WaitsFor), Due: u.Due,
+			Digest: string(u.Digest), GitID: u.GitID, Direction: string(u.Direction), Verdict: string(u.Verdict), CreatedAt: at(d.now()),
+		}
+		if i, twice := latest[u.Key]; twice {
+			rows[i] = row
+			continue
+		}
+		latest[u.Key] = len(rows)
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	conflict := upsert([]string{"organization_id", "identity", "kind", "path"},
+		"row_id", "slug", "reason", "waits_for", "digest", "git_id", "direction")
+	// A person may have decided on a held deletion while the run held it once more.
+	const decided = "mirror_unsettled.reason = 'held' AND mirror_unsettled.verdict <> '' AND excluded.reason = 'held'" +
+		" AND excluded.verdict = '' AND mirror_unsettled.direction = excluded.direction AND mirror_unsettled.git_id = excluded.git_id"
+	for _, column := range []string{"verdict", "due"} {
+		conflict.DoUpdates = append(conflict.DoUpdates, clause.Assignment{
+			Column: clause.Column{Name: column},
+			Value:  clause.Expr{SQL: "CASE WHEN " + decided + " THEN mirror_unsettled." + column + " ELSE excluded." + column + " END"},
+		})
+	}
+	return tx.Clauses(conflict).CreateInBatches(rows, engineBatch).Error
+}
+
+func (d *DB) settleRejected(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) error {
+	for k, paths := range byKind(s.Accepted) {
+		err := where(tx, d.inText("path", paths)).Where("organization_id = ? AND kind = ?", m.OrganizationID, k).Delete(&rejectedRow{}).Error
+		if err != nil {
+			return err
+		}
+	}
+	latest := map[mirror.Key]int{}
+	var rows []rejectedRow
+	for _, r := range s.Rejected {
+		row := rejectedRow{
+			OrganizationID: m.OrganizationID, Kind: string(r.Kind), Path: r.Path, Slug: r.Slug, GitID: r.GitID,
+			Error: encode(r.Error), CreatedAt: at(d.now()), UpdatedAt: at(d.now()),
+		}
+		if i, twice := latest[r.Key]; twice {
+			rows[i] = row
+			continue
+		}
+		latest[r.Key] = len(rows)
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.Clauses(upsert([]string{"organization_id", "kind", "path"}, "slug", "git_id", "error", "updated_at")).
+		CreateInBatches(rows, engineBatch).Error
+}
+
+// settleStatuses writes git_integration, which is not captured. A row that
+// somebody has locked is not waited for: it is due in the next run, which finds
+// that its status is not what it should be.
+func (d *DB) settleStatuses(tx *gorm.DB, m *mirror.Mirror, statuses []mirror.RowStatus) error {
+	for _, k := range document.Kinds {
+		t := tables[k]
+		latest := map[string]mirror.RowStatus{}
+		ids := set{}
+		for _, status := range statuses {
+			if status.Kind == k && status.RowID != "" {
+				latest[status.RowID] = status
+				ids[status.RowID] = true
+			}
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		var free []string
+		err := where(d.lockFree(tx).Table(t.name), d.inUUID("id", ids.list())).
+			Where("organization_id = ?", m.OrganizationID).Order("id").Pluck("id", &free).Error
+		if err != nil {
+			return err
+		}
+		var values []map[string]any
+		for _, id := range free {
+			row := map[string]any{"id": id}
+			if integration := latest[id].Integration; integration != (mirror.GitIntegration{}) {
+				row["value"] = integration
+			}
+			values = append(values, row)
+			delete(ids, id)
+		}
+		for len(values) > 0 {
+			batch := values[:min(len(values), updateBatchRows)]
+			values = values[len(batch):]
+			statement := "UPDATE " + t.name + " AS t SET git_integration = v.value -> '$.value' FROM json_each(?) AS v WHERE t.id = v.value ->> '$.id'"
+			if d.postgres {
+				statement = "UPDATE " + t.name + " AS t SET git_integration = v.value" +
+					" FROM jsonb_to_recordset(CAST(? AS jsonb)) AS v (id uuid, value jsonb) WHERE t.id = v.id"
+			}
+			if err := tx.Exec(statement, encode(batch)).Error; err != nil {
+				return err
+			}
+		}
+		if err := d.revisit(tx, m, k, ids.list(), latest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revisit makes rows due whose status could not be written.
+func (d *DB) revisit(tx *gorm.DB, m *mirror.Mirror, k document.Kind, ids []string, statuses map[string]mirror.RowStatus) error {
+	var rows []unsettledRow
+	for _, id := range ids {
+		if path := statuses[id].Integration.Path; path != "" {
+			rows = append(rows, unsettledRow{
+				OrganizationID: m.OrganizationID, Identity: identityKey(m.Identity), Kind: string(k), Path: path,
+				RowID: id, Reason: string(mirror.ReasonRaced), Due: true, CreatedAt: at(d.now()),
+			})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error
+}
+
+// settleHistory writes the run, its events, and the deletions that the brake counts.
+func (d *DB) settleHistory(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) error {
+	runID, total := "", 0
+	if s.Run != nil {
+		runID = s.Run.RunID
+	}
+	for _, n := range s.Deletions {
+		total += n
+	}
+	if total > 0 {
+		identity := identityKey(m.Identity)
+		var bases int64
+		if err := tx.Model(&baseRow{}).Where("organization_id = ? AND identity = ?", m.OrganizationID, identity).Count(&bases).Error; err != nil {
+			return err
+		}
+		for direction, n := range s.Deletions {
+			if n == 0 {
+				continue
+			}
+			row := deletionRow{
+				OrganizationID: m.OrganizationID, Identity: identity, Direction: string(direction),
+				Deleted: n, Mirrored: int(bases) + total, SettledAt: at(d.now()),
+			}
+			if err := tx.Create(&row).Error; err != nil {
+				return err
+			}
+		}
+	}
+	for _, e := range s.Events {
+		row := eventRow{OrganizationID: m.OrganizationID, RunID: runID, Code: e.Code, Message: e.Message, CreatedAt: at(d.now())}
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+	}
+	if s.Run == nil {
+		return nil
+	}
+	row, err := d.runRow(m, s.Run)
+	if err != nil {
+		return err
+	}
+	return tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "run_id"}}, UpdateAll: true}).Create(row).Error
+}
+
+// runRow is a run as it is recorded. A run of several rounds settles each, and
+// its row grows.
+func (d *DB) runRow(m *mirror.Mirror, r *mirror.Report) (*runRow, error) {
+	row := &runRow{
+		RunID: r.RunID, OrganizationID: m.OrganizationID, Trigger: r.Trigger, State: string(r.State),
+		Exported: r.Exported, Imported: r.Imported, Deleted: r.Deleted, Merged: r.Merged, Conflicts: r.Conflicts, Errors: r.Errors,
+		SyncedCommit: string(r.SyncedCommit), DurationMS: r.DurationMS, StartedAt: at(r.StartedAt), EndedAt: at(d.now()),
+	}
+	for _, column := range []struct {
+		to    *jsonColumn
+		value any
+		empty bool
+	}{
+		{&row.Commits, r.Commits, len(r.Commits) == 0},
+		{&row.Actions, r.Actions, len(r.Actions) == 0},
+		{&row.Detail, r.Detail, r.Detail == nil},
+	} {
+		if column.empty {
+			continue
+		}
+		data, err := json.Marshal(column.value)
+		if err != nil {
+			return nil, err
+		}
+		*column.to = jsonColumn(data)
+	}
+	return row, nil
+}

@@ -1,0 +1,283 @@
+package db
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// A skill's name and description stand twice in the database: in the columns,
+// and in SKILL.md, which decides. Two edits of the columns alone are edits of
+// the skill all the same, and are read as if SKILL.md had been edited:
+//
+//   - the slug was changed, and SKILL.md still has the agreed slug as its name;
+//   - the description was changed (the capture says so: a stale column is no
+//     edit), and SKILL.md is still the agreed one.
+//
+// Once such an edit is agreed, SKILL.md follows; see followSkills.
+
+// derive finds the documents (in stored form) of skills whose columns were
+// edited, by row id; skills without such an edit are left out.
+func (d *DB) derive(tx *gorm.DB, organizationID string, skills []*storedRow, bases map[string]*baseRow, described set) (map[string]*document.Document, error) {
+	edited := map[string]*document.Document{}
+	lists := set{}
+	var candidates []*storedRow
+	for _, r := range skills {
+		e := r.record.entity()
+		base := bases[e.ID]
+		if r.kind != document.Skills || r.problem != nil || base == nil {
+			continue
+		}
+		name, description := r.document.Frontmatter()
+		if e.Slug != base.Slug && name == base.Slug && document.ValidSlug(document.Skills, e.Slug) {
+			edited[e.ID] = r.document.Renamed(e.Slug)
+		}
+		if described[e.ID] && e.Description != nil && *e.Description != "" && *e.Description != description {
+			candidates = append(candidates, r)
+			lists[base.ContentID] = true
+		}
+	}
+	if len(candidates) == 0 {
+		return edited, nil
+	}
+	contents, err := d.readContents(tx, organizationID, lists)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range candidates {
+		e := r.record.entity()
+		var agreed skillList
+		if err := json.Unmarshal(contents[bases[e.ID].ContentID], &agreed); err != nil {
+			continue // nothing is known of the agreed SKILL.md
+		}
+		if !sameMain(r.document, agreed) {
+			continue
+		}
+		doc := r.document
+		if renamed := edited[e.ID]; renamed != nil {
+			doc = renamed
+		}
+		edited[e.ID] = doc.WithDescription(*e.Description)
+	}
+	return edited, nil
+}
+
+// sameMain reports whether a skill's SKILL.md is the agreed one.
+func sameMain(d *document.Document, agreed skillList) bool {
+	var now, was string
+	for _, f := range d.Files {
+		if f.Path == document.SkillFile {
+			now = contentID(f.Content)
+		}
+	}
+	for _, f := range agreed {
+		if f.Path == document.SkillFile {
+			was = f.Content
+		}
+	}
+	return now != "" && now == was
+}
+
+// describedRows are the skills whose description was changed by the writes.
+func describedRows(changes []changeRow) set {
+	rows := set{}
+	for _, c := range changes {
+		if c.Described && c.Kind == string(document.Skills) {
+			rows[c.RowID] = true
+		}
+	}
+	return rows
+}
+
+// followSkills makes the columns and SKILL.md of skills say the same, once the
+// bases given are about to be agreed: an edit of the columns goes into SKILL.md,
+// and columns that fell behind SKILL.md are brought up. It returns the rows that
+// are locked by somebody: nothing about them can be settled now.
+//
+// It comes before the new bases and the consumption of changes are written.
+func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, consumed []int64) (locked []string, err error) {
+	agreed := map[string]*mirror.Base{}
+	ids := set{}
+	for _, b := range bases {
+		if b.Kind == document.Skills && b.RowID != "" && !b.Parted {
+			agreed[b.RowID] = b
+			ids[b.RowID] = true
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	// Most need nothing: look first, lock what does.
+	_, behind, err := d.behind(tx, m, ids, consumed)
+	if err != nil || len(behind) == 0 {
+		return nil, err
+	}
+	ids = set{}
+	for id := range behind {
+		ids[id] = true
+	}
+	rows, behind, err := d.behind(d.lockFree(tx), m, ids, consumed)
+	if err != nil {
+		return nil, err
+	}
+	t := tables[document.Skills]
+	var written []*storedRow
+	for id := range ids {
+		r := rows[id]
+		if r == nil {
+			var there int64
+			if err := tx.Model(&skillRow{}).Where("id = ?", id).Count(&there).Error; err != nil {
+				return nil, err
+			}
+			if there > 0 {
+				locked = append(locked, id)
+			}
+			continue
+		}
+		doc := behind[id]
+		if doc == nil {
+			continue // somebody did it meanwhile
+		}
+		skill := r.record.(*skillRow)
+		drop, write := putFiles(skill, doc)
+		if err := d.writeFiles(tx, []*skillRow{skill}, map[string][]string{id: drop}, write); err != nil {
+			return nil, err
+		}
+		skill.Entity.UpdatedAt = at(d.now())
+		if err := d.updateRows(tx, t, []record{skill}); err != nil {
+			return nil, err
+		}
+		if agreed[id].Digest == doc.Digest() {
+			written = append(written, readRow(document.Skills, skill))
+		}
+	}
+	own, err := d.ownChanges(tx, m.OrganizationID, t, written)
+	if err != nil {
+		return nil, err
+	}
+	var all []int64
+	for _, ids := range own {
+		all = append(all, ids...)
+	}
+	return locked, d.deleteChanges(tx, m.OrganizationID, all, nil)
+}
+
+// behind finds, among the skills with these ids, those that SKILL.md or the
+// columns do not say the same of, and what they are to become. A skill with a
+// file that the query's lock left out counts as locked: it is not among rows.
+func (d *DB) behind(query *gorm.DB, m *mirror.Mirror, ids set, consumed []int64) (rows map[string]*storedRow, docs map[string]*document.Document, err error) {
+	tx := query.Session(&gorm.Session{NewDB: true})
+	skills, err := d.load(query, m.OrganizationID, tables[document.Skills], d.inUUID("id", ids.list()))
+	if err != nil {
+		return nil, nil, err
+	}
+	var found []struct {
+		SkillID string
+		Files   int
+	}
+	err = where(tx.Model(&skillFileRow{}), d.inUUID("skill_id", ids.list())).Select("skill_id, count(*) AS files").Group("skill_id").Scan(&found).Error
+	if err != nil {
+		return nil, nil, err
+	}
+	files := map[string]int{}
+	for _, f := range found {
+		files[f.SkillID] = f.Files
+	}
+	rows = map[string]*storedRow{}
+	var complete []*storedRow
+	for _, r := range skills {
+		if id := r.record.entity().ID; files[id] == len(r.document.Files) {
+			rows[id] = r
+			complete = append(complete, r)
+		}
+	}
+	var old []*baseRow
+	err = where(tx, d.inText("row_id", ids.list())).
+		Where("organization_id = ? AND identity = ? AND kind = ?", m.OrganizationID, identityKey(m.Identity), document.Skills).Find(&old).Error
+	if err != nil {
+		return nil, nil, err
+	}
+	byRow := map[string]*baseRow{}
+	for _, b := range old {
+		byRow[b.RowID] = b
+	}
+	var changes []changeRow
+	err = where(tx, d.inText("row_id", ids.list())).
+		Where("organization_id = ? AND kind = ? AND described", m.OrganizationID, document.Skills).Find(&changes).Error
+	if err != nil {
+		return nil, nil, err
+	}
+	if docs, err = d.derive(tx, m.OrganizationID, complete, byRow, describedRows(changes)); err != nil {
+		return nil, nil, err
+	}
+	// A description that was edited after the run looked is not stale.
+	known := map[int64]bool{}
+	for _, id := range consumed {
+		known[id] = true
+	}
+	late := set{}
+	for _, c := range changes {
+		late[c.RowID] = late[c.RowID] || !known[c.ID]
+	}
+	for id, r := range rows {
+		e := r.record.entity()
+		name, description := r.document.Frontmatter()
+		if docs[id] == nil && r.problem == nil && name != "" && !late[id] && (!says(e.Name, name) || !says(e.Description, description)) {
+			docs[id] = r.document
+		}
+	}
+	return rows, docs, nil
+}
+
+func says(column *string, text string) bool { return column != nil && *column == text }
+
+// putFiles writes a document into the record and returns what has to change in skill_files.
+func putFiles(skill *skillRow, stored *document.Document) (drop []string, write []skillFileRow) {
+	was := map[string]skillFileRow{}
+	for _, f := range skill.Files {
+		was[f.Path] = f
+	}
+	put(skill, stored)
+	for _, f := range skill.Files {
+		old, there := was[f.Path]
+		delete(was, f.Path)
+		if !there || old.Content == nil || string(old.Content) != string(f.Content) || old.Executable != f.Executable {
+			write = append(write, f)
+		}
+	}
+	for path := range was {
+		drop = append(drop, path)
+	}
+	return drop, write
+}
+
+// writeFiles changes the files of skills whose rows are written (new ones too).
+func (d *DB) writeFiles(tx *gorm.DB, skills []*skillRow, drop map[string][]string, write []skillFileRow) error {
+	for _, skill := range skills {
+		paths := drop[skill.Entity.ID]
+		if len(paths) == 0 {
+			continue
+		}
+		if err := where(tx, d.inText("path", paths)).Where("skill_id = ?", skill.Entity.ID).Delete(&skillFileRow{}).Error; err != nil {
+			return fmt.Errorf("files: %w", err)
+		}
+	}
+	var batch []skillFileRow
+	size := 0
+	for i, f := range write {
+		batch = append(batch, f)
+		size += len(f.Content)
+		if len(batch) < contentBatchRows && size < contentBatchBytes && i < len(write)-1 {
+			continue
+		}
+		if err := tx.Clauses(upsert([]string{"skill_id", "path"}, "content", "executable")).Create(&batch).Error; err != nil {
+			return fmt.Errorf("files: %w", err)
+		}
+		batch, size = nil, 0
+	}
+	return nil
+}

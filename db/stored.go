@@ -1,0 +1,223 @@
+package db
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// storedRow is a row read: its document in stored form, secrets included.
+type storedRow struct {
+	record   record
+	kind     document.Kind
+	document *document.Document
+	// problem: a column holds what cannot even be read.
+	problem *document.Problem
+	guard   string
+}
+
+// readRow reads a record. The guard is computed on the way: over all that an
+// import would write, and all that decides whether it may.
+func readRow(k document.Kind, r record) *storedRow {
+	s := &storedRow{record: r, kind: k}
+	e := r.entity()
+	sum := sha256.New()
+	fields := map[string]any{"slug": e.Slug}
+	for _, c := range r.cells() {
+		value, problem := c.value()
+		s.refuse(problem)
+		note(sum, c.column, value, problem != nil, c.at)
+		if value != nil {
+			fields[c.column] = value
+		}
+	}
+	extra, problem := cell{"extra", &e.Extra}.value()
+	s.refuse(problem)
+	note(sum, "extra", extra, problem != nil, &e.Extra)
+	switch extra := extra.(type) {
+	case nil:
+	case map[string]any:
+		unknown := document.Document{Kind: k, Fields: extra}
+		for _, key := range unknown.UnknownKeys() {
+			fields[key] = extra[key]
+		}
+	default:
+		s.refuse(document.Invalid("extra: must be an object"))
+	}
+	for _, c := range r.secrets() {
+		value, problem := c.value() // not the document's problem
+		note(sum, c.column, value, problem != nil, c.at)
+	}
+	note(sum, "row", map[string]any{"slug": e.Slug, "owner": owner(r), "deleted": e.DeletedAt.Valid, "organization": e.OrganizationID}, false, nil)
+	s.document = &document.Document{Kind: k, Slug: e.Slug, Fields: fields}
+	if skill, ok := r.(*skillRow); ok {
+		s.document.Fields = nil
+		for _, f := range skill.Files {
+			if f.Executable.Other != "" {
+				s.refuse(document.Invalid("%s: executable must be true or false", f.Path))
+			}
+			s.document.Files = append(s.document.Files, document.File{Path: f.Path, Executable: f.Executable.Bool, Content: f.Content})
+			fmt.Fprintf(sum, "file %q %t %x\n", f.Path, f.Executable.Bool, sha256.Sum256(f.Content))
+		}
+		s.document.Normalize()
+	}
+	s.guard = hex.EncodeToString(sum.Sum(nil))
+	return s
+}
+
+func (s *storedRow) refuse(p *document.Problem) {
+	if s.problem == nil {
+		s.problem = p
+	}
+}
+
+// value is what a column says in a document: nil for NULL.
+func (c cell) value() (any, *document.Problem) {
+	switch at := c.at.(type) {
+	case **string:
+		if *at != nil {
+			return **at, nil
+		}
+	case *flag:
+		if at.Other != "" {
+			return nil, document.Invalid("%s: must be true or false", c.column)
+		}
+		if at.Valid {
+			return at.Bool, nil
+		}
+	case *jsonColumn:
+		if *at == "" {
+			return nil, nil
+		}
+		value, problem := document.ParseValue([]byte(*at), document.Limits{})
+		if problem != nil {
+			return nil, document.Invalid("%s: holds no valid JSON: %s", c.column, problem.Message)
+		}
+		return value, nil
+	}
+	return nil, nil
+}
+
+// note adds one value to a guard, whatever layout and literals the database
+// gave it. What cannot be read counts as it stands.
+func note(sum hash.Hash, name string, value any, raw bool, at any) {
+	if raw {
+		switch at := at.(type) {
+		case *jsonColumn:
+			value = "unreadable " + string(*at)
+		case *flag:
+			value = "unreadable " + at.Other
+		}
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		text = []byte(err.Error())
+	}
+	fmt.Fprintf(sum, "%s %d %s\n", name, len(text), text)
+}
+
+// row is the row as the domain sees it. doc is its document in stored form, which
+// for skills may be s.document with a column's edit (see derive).
+func (s *storedRow) row(doc *document.Document, limits document.Limits) *mirror.Row {
+	e := s.record.entity()
+	row := &mirror.Row{
+		Kind:    s.kind,
+		ID:      e.ID,
+		Slug:    e.Slug,
+		Private: owner(s.record) != nil,
+		Deleted: e.DeletedAt.Valid,
+		Guard:   s.guard,
+		Problem: s.problem,
+	}
+	if e.UpdatedBy != nil {
+		row.UpdatedBy = *e.UpdatedBy
+	}
+	// What another program left there is replaced by the next status.
+	_ = json.Unmarshal([]byte(e.GitIntegration), &row.Integration)
+	if row.Problem == nil {
+		file := document.Redact(doc)
+		if row.Problem = file.Validate(limits); row.Problem == nil {
+			row.Document = file
+		}
+	}
+	return row
+}
+
+// put writes a document in stored form into the record's columns. What is absent
+// becomes NULL, what the kind does not define goes into extra.
+func put(r record, stored *document.Document) {
+	e := r.entity()
+	e.Slug = stored.Slug
+	if skill, ok := r.(*skillRow); ok {
+		name, description := stored.Frontmatter()
+		e.Name, e.Description = text(name), text(description)
+		skill.Files = nil
+		for _, f := range stored.Files {
+			content := f.Content
+			if content == nil {
+				content = []byte{}
+			}
+			skill.Files = append(skill.Files, skillFileRow{
+				SkillID: e.ID, Path: f.Path, Content: content, Executable: flag{Bool: f.Executable, Valid: true},
+			})
+		}
+		return
+	}
+	for _, c := range r.cells() {
+		c.set(stored.Fields[c.column])
+	}
+	e.Extra = ""
+	if unknown := stored.UnknownKeys(); len(unknown) > 0 {
+		extra := map[string]any{}
+		for _, key := range unknown {
+			extra[key] = stored.Fields[key]
+		}
+		e.Extra = encode(extra)
+	}
+}
+
+// set writes a document's value, which is of the column's type: the document is valid.
+func (c cell) set(value any) {
+	switch at := c.at.(type) {
+	case **string:
+		*at = nil
+		if value, ok := value.(string); ok {
+			*at = &value
+		}
+	case *flag:
+		*at = flag{}
+		if value, ok := value.(bool); ok {
+			*at = flag{Bool: value, Valid: true}
+		}
+	case *jsonColumn:
+		*at = ""
+		if value != nil {
+			*at = encode(value)
+		}
+	}
+}
+
+// text is a nullable column's value: nil for "".
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// encode writes a JSON value for a column: numbers as they are, no HTML escapes.
+func encode(value any) jsonColumn {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return "" // nothing that we write has no JSON form
+	}
+	return jsonColumn(bytes.TrimSuffix(out.Bytes(), []byte("\n")))
+}

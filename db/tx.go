@@ -1,0 +1,50 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// write runs f in one transaction. On PostgreSQL it is READ COMMITTED: what a
+// lock waited for is seen. On SQLite it holds the write lock from its start.
+func (d *DB) write(ctx context.Context, f func(tx *gorm.DB) error) error {
+	return d.fault(d.gorm.WithContext(ctx).Transaction(f))
+}
+
+// snapshot runs f in a transaction that only reads, and sees one state of the database.
+func (d *DB) snapshot(ctx context.Context, f func(tx *gorm.DB) error) error {
+	options := &sql.TxOptions{ReadOnly: true}
+	if d.postgres {
+		options.Isolation = sql.LevelRepeatableRead
+	}
+	return d.fault(d.gorm.WithContext(ctx).Transaction(f, options))
+}
+
+// lock makes a query lock what it reads; SQLite's transaction has its lock already.
+func (d *DB) lock(tx *gorm.DB, strength string) *gorm.DB {
+	if !d.postgres {
+		return tx
+	}
+	return tx.Clauses(clause.Locking{Strength: strength})
+}
+
+// lockFree locks rows and leaves out those that somebody else has locked.
+func (d *DB) lockFree(tx *gorm.DB) *gorm.DB {
+	if !d.postgres {
+		return tx
+	}
+	locking := clause.Locking{Strength: clause.LockingStrengthUpdate, Options: clause.LockingOptionsSkipLocked}
+	return tx.Clauses(locking).Session(&gorm.Session{}) // for more than one query
+}
+
+// upsert writes these columns where a row with the key is there already.
+func upsert(key []string, columns ...string) clause.OnConflict {
+	conflict := clause.OnConflict{DoUpdates: clause.AssignmentColumns(columns)}
+	for _, name := range key {
+		conflict.Columns = append(conflict.Columns, clause.Column{Name: name})
+	}
+	return conflict
+}

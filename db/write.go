@@ -1,0 +1,171 @@
+package db
+
+import (
+	"encoding/json"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+const (
+	updateBatchRows  = 500
+	updateBatchBytes = 8 << 20
+)
+
+// updateRows writes the document's columns, git_integration and updated_at of
+// existing rows, and brings them back if they were soft-deleted: a batch is one
+// statement, with the new values as one JSON parameter.
+func (d *DB) updateRows(tx *gorm.DB, t *table, records []record) error {
+	var batch []map[string]any
+	size := 0
+	for i, r := range records {
+		e := r.entity()
+		values := map[string]any{"id": e.ID, "slug": e.Slug}
+		for _, c := range columnsOf(r) {
+			if value := c.json(); value != nil {
+				values[c.column] = value
+				size += len(value)
+			}
+		}
+		batch = append(batch, values)
+		if len(batch) < updateBatchRows && size < updateBatchBytes && i < len(records)-1 {
+			continue
+		}
+		if err := tx.Exec(d.updateStatement(t), d.now(), encode(batch)).Error; err != nil {
+			return err
+		}
+		batch, size = nil, 0
+	}
+	return nil
+}
+
+// columnsOf are the columns that updateRows writes, but the slug.
+func columnsOf(r record) []cell {
+	e := r.entity()
+	return append(r.cells(), cell{"extra", &e.Extra}, cell{"git_integration", &e.GitIntegration})
+}
+
+// json is the cell's value as JSON; nil for NULL.
+func (c cell) json() json.RawMessage {
+	switch at := c.at.(type) {
+	case **string:
+		if *at != nil {
+			return json.RawMessage(encode(**at))
+		}
+	case *flag:
+		if at.Valid {
+			return json.RawMessage(encode(at.Bool))
+		}
+	case *jsonColumn:
+		if *at != "" {
+			return json.RawMessage(*at)
+		}
+	}
+	return nil
+}
+
+func (d *DB) updateStatement(t *table) string {
+	var set, declared strings.Builder
+	columns := append([]cell{{"slug", new(*string)}}, columnsOf(t.blank())...)
+	for _, c := range columns {
+		kind, arrow := "text", "->>"
+		switch c.at.(type) {
+		case *flag:
+			kind = "boolean"
+		case *jsonColumn:
+			kind, arrow = "jsonb", "->"
+		}
+		if d.postgres {
+			set.WriteString(", " + c.column + " = v." + c.column)
+			declared.WriteString(", " + c.column + " " + kind)
+		} else {
+			set.WriteString(", " + c.column + " = v.value " + arrow + " '$." + c.column + "'")
+		}
+	}
+	if d.postgres {
+		return "UPDATE " + t.name + " AS t SET deleted_at = NULL, updated_at = ?" + set.String() +
+			" FROM jsonb_to_recordset(CAST(? AS jsonb)) AS v (id uuid" + declared.String() + ") WHERE t.id = v.id"
+	}
+	return "UPDATE " + t.name + " AS t SET deleted_at = NULL, updated_at = ?" + set.String() +
+		" FROM json_each(?) AS v WHERE t.id = v.value ->> '$.id'"
+}
+
+// deleteRows soft-deletes rows; nothing of them stands in git any more.
+func (d *DB) deleteRows(tx *gorm.DB, t *table, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return where(tx.Table(t.name), d.inUUID("id", ids)).
+		Updates(map[string]any{"deleted_at": d.now(), "updated_at": d.now(), "git_integration": nil}).Error
+}
+
+// vacate gives rows slugs that no one has, so that others of the same
+// transaction can take theirs: a unique index over live rows cannot be deferred.
+func (d *DB) vacate(tx *gorm.DB, t *table, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return where(tx.Table(t.name), d.inUUID("id", ids)).
+		Update("slug", clause.Expr{SQL: "'!' || CAST(id AS text)"}).Error
+}
+
+// unsign forgets who edited rows last: the content is git's now.
+func (d *DB) unsign(tx *gorm.DB, t *table, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return where(tx.Table(t.name), d.inUUID("id", ids)).Where("updated_by IS NOT NULL").Update("updated_by", nil).Error
+}
+
+// ownChanges finds, by row id, the captured changes of rows that we have just
+// written and whose stored content is what we wrote. The ids are read first: a
+// change that is seen then is committed or ours, and so contained in the content
+// that is read after it. What comes later has an id that is not seen.
+func (d *DB) ownChanges(tx *gorm.DB, organizationID string, t *table, written []*storedRow) (map[string][]int64, error) {
+	own := map[string][]int64{}
+	if len(written) == 0 {
+		return own, nil
+	}
+	ids := make([]string, len(written))
+	guards := make(map[string]string, len(written))
+	for i, r := range written {
+		ids[i] = r.record.entity().ID
+		guards[ids[i]] = r.guard
+	}
+	var changes []changeRow
+	err := where(tx, d.inText("row_id", ids)).Select("id", "row_id").
+		Where("organization_id = ? AND kind = ?", organizationID, t.kind).Order("id").Find(&changes).Error
+	if err != nil {
+		return nil, err
+	}
+	rows, err := d.load(tx, organizationID, t, d.inUUID("id", ids))
+	if err != nil {
+		return nil, err
+	}
+	same := set{}
+	for _, r := range rows {
+		id := r.record.entity().ID
+		same[id] = guards[id] == r.guard
+	}
+	for _, c := range changes {
+		if same[c.RowID] {
+			own[c.RowID] = append(own[c.RowID], c.ID)
+		}
+	}
+	return own, nil
+}
+
+// deleteChanges consumes captured changes, but those of the skills given.
+func (d *DB) deleteChanges(tx *gorm.DB, organizationID string, ids []int64, exceptSkills []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	query := where(tx, d.inIDs("id", ids)).Where("organization_id = ?", organizationID)
+	if len(exceptSkills) > 0 {
+		query = query.Not(clause.And(clause.Eq{Column: "kind", Value: document.Skills}, d.inText("row_id", exceptSkills)))
+	}
+	return query.Delete(&changeRow{}).Error
+}
