@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 
@@ -9,8 +10,8 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-// Settings are the connection that the entry describes. Of a valid entry they are
-// in normal form.
+// Settings are the connection that the entry describes, with defaults for what an
+// entry made by hand leaves out. Of a valid entry they are in normal form.
 func (m *MirrorConfig) Settings() mirror.Settings {
 	workspace, repository, err := bitbucket.ParseRepositoryName(m.Repository, m.Workspace)
 	if err != nil {
@@ -25,11 +26,11 @@ func (m *MirrorConfig) Settings() mirror.Settings {
 		ClientSecret:  m.ClientSecret,
 		AccessToken:   m.AccessToken,
 		WebhookSecret: m.WebhookSecret,
-		Push:          m.Push,
-		Conflict:      m.Conflict,
+		Push:          cmp.Or(m.Push, mirror.PushDirect),
+		Conflict:      cmp.Or(m.Conflict, document.PreferGit),
 		APIURL:        mirror.DefaultAPIURL,
-		OAuthURL:      m.OAuthURL,
-		GitURL:        m.GitURL,
+		OAuthURL:      cmp.Or(m.OAuthURL, mirror.DefaultOAuthURL),
+		GitURL:        cmp.Or(m.GitURL, mirror.DefaultGitURL),
 	}
 	if m.APIURL != nil {
 		s.APIURL = *m.APIURL
