@@ -1,0 +1,86 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/confmirror/confmirror/db"
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+type conflict struct {
+	ID         string                `json:"id"`
+	Kind       document.Kind         `json:"kind"`
+	Slug       string                `json:"slug"`
+	Path       string                `json:"path"`
+	Reason     mirror.ConflictReason `json:"reason"`
+	Base       *document.Document    `json:"base"`
+	Git        *document.Document    `json:"git"`
+	Database   *document.Document    `json:"database"`
+	Decided    document.Policy       `json:"decided"`
+	Places     []string              `json:"places"`
+	CreatedAt  time.Time             `json:"created_at"`
+	ResolvedAt *time.Time            `json:"resolved_at"`
+	Resolution string                `json:"resolution,omitempty"`
+}
+
+func showConflict(c *db.Conflict) conflict {
+	return conflict{
+		ID: c.ID, Kind: c.Kind, Slug: c.Slug, Path: c.Path, Reason: c.Reason, Base: c.Base, Git: c.Git, Database: c.Database,
+		Decided: c.Decided, Places: orEmpty(c.Places), CreatedAt: c.CreatedAt, ResolvedAt: c.ResolvedAt, Resolution: c.Resolution,
+	}
+}
+
+func (s *Server) getConflicts(c *call) error {
+	all, err := c.flag("all")
+	if err != nil {
+		return err
+	}
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	rows, next, err := s.db.Conflicts(c.Context(), c.organization.ID, all, page)
+	if err != nil {
+		return err
+	}
+	items := make([]conflict, len(rows))
+	for i, row := range rows {
+		items[i] = showConflict(row)
+	}
+	return c.reply(http.StatusOK, newList(items, next))
+}
+
+// resolveConflict checks what it is asked for, and says that it cannot do it yet.
+func (s *Server) resolveConflict(c *call) error {
+	if err := takeForm(c); err != nil {
+		return err
+	}
+	found, err := s.db.Conflict(c.Context(), c.organization.ID, c.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if found.ResolvedAt != nil {
+		return fail(http.StatusConflict, "RESOLVED", "The conflict is resolved already.")
+	}
+	return unsupported("Taking a side is not possible in this version. The conflict keeps both documents: save the wanted one with PUT " + string(found.Kind) + "/" + found.Slug + ".")
+}
+
+// takeForm reads {"take": "git" or "database"}.
+func takeForm(c *call) error {
+	form, err := c.form("take")
+	if err != nil {
+		return err
+	}
+	take, _, err := form.text("take")
+	if err != nil {
+		return err
+	}
+	if take != string(document.PreferGit) && take != string(document.PreferDatabase) {
+		f := badRequest("take: %q: expected git or database.", shorten(take))
+		f.fields = map[string]string{"take": "expected git or database"}
+		return f
+	}
+	return nil
+}

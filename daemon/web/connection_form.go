@@ -1,0 +1,189 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/confmirror/confmirror/configs"
+	"github.com/confmirror/confmirror/db"
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket"
+)
+
+var connectionFields = []string{
+	"workspace", "repository", "client_id", "client_secret", "access_token", "webhook_secret", "branch", "path_prefix",
+	"push", "conflict", "api_url", "oauth_url", "git_url",
+}
+
+// readConnection is what a form makes of the stored connection (nil for none).
+// What is left out stays; of a new connection it has its default.
+func (s *Server) readConnection(f form, stored *db.ConnectionInfo) (db.ConnectionWrite, error) {
+	live := s.live.Load()
+	w := db.ConnectionWrite{
+		Source: db.SourceAPI,
+		Settings: mirror.Settings{
+			Push: live.push, Conflict: live.conflict,
+			APIURL: mirror.DefaultAPIURL, OAuthURL: mirror.DefaultOAuthURL, GitURL: mirror.DefaultGitURL,
+		},
+	}
+	if stored != nil {
+		w.Settings = stored.Settings
+	}
+	r := fieldReader{form: f}
+	workspace, repository := r.named(w.Workspace, w.Repository)
+	w.Workspace, w.Repository = workspace, repository
+	r.text("branch", &w.Branch, "")
+	r.text("path_prefix", &w.PathPrefix, "")
+	r.word("push", (*string)(&w.Push), string(live.push))
+	r.word("conflict", (*string)(&w.Conflict), string(live.conflict))
+	// "" is a plain git host without REST; the other two are always somewhere.
+	r.text("api_url", &w.APIURL, "")
+	r.text("oauth_url", &w.OAuthURL, mirror.DefaultOAuthURL)
+	r.text("git_url", &w.GitURL, mirror.DefaultGitURL)
+	r.text("client_id", &w.ClientID, "")
+	w.KeepClientSecret = r.secret("client_secret", &w.ClientSecret)
+	w.KeepAccessToken = r.secret("access_token", &w.AccessToken)
+	w.KeepWebhookSecret = r.secret("webhook_secret", &w.WebhookSecret)
+	if r.err != nil {
+		return w, r.err
+	}
+	// A credential of one kind takes the place of the other kind.
+	if _, given := f["client_id"]; !given && !w.AccessToken.IsZero() {
+		w.ClientID = ""
+	}
+	problems := r.problems
+	note := func(key, message string) {
+		if _, noted := problems[key]; !noted {
+			problems[key] = message
+		}
+	}
+	checked := w.Settings
+	if stored != nil { // what is kept counts as there
+		fillKept(&checked, w, stored)
+	}
+	for _, p := range configs.CheckSettings(&checked) {
+		note(p.Key, p.Message)
+	}
+	w.PathPrefix, w.APIURL, w.OAuthURL, w.GitURL = checked.PathPrefix, checked.APIURL, checked.OAuthURL, checked.GitURL
+	for key, address := range map[string]string{"api_url": w.APIURL, "oauth_url": w.OAuthURL, "git_url": w.GitURL} {
+		if message := refusedHost(address, live.allowedHosts); message != "" {
+			note(key, message)
+		}
+	}
+	if repository, _, _ := f.text("repository"); elsewhere(repository, w.GitURL) {
+		note("repository", "git_url is on another host; expected git_url, api_url and oauth_url of the repository's host")
+	}
+	if len(problems) > 0 {
+		return w, invalidFields(problems)
+	}
+	return w, nil
+}
+
+// fillKept puts a stand-in where a stored credential stays, for checks that ask whether there is one.
+func fillKept(s *mirror.Settings, w db.ConnectionWrite, stored *db.ConnectionInfo) {
+	kept := mirror.NewSecret("kept")
+	if w.KeepClientSecret && stored.HasClientSecret && s.ClientID != "" && s.AccessToken.IsZero() {
+		s.ClientSecret = kept
+	}
+	if w.KeepAccessToken && stored.HasAccessToken && s.ClientID == "" && s.ClientSecret.IsZero() {
+		s.AccessToken = kept
+	}
+}
+
+// elsewhere reports whether a repository's address is on another host than git_url:
+// its workspace and slug alone would be looked for at the wrong place.
+func elsewhere(repository, gitURL string) bool {
+	at, err := url.Parse(strings.TrimSpace(repository))
+	if err != nil || at.Host == "" {
+		return false
+	}
+	git, err := url.Parse(gitURL)
+	return err == nil && !strings.EqualFold(git.Hostname(), at.Hostname())
+}
+
+// fieldReader reads a form's fields into settings; the first wrong type stops it.
+type fieldReader struct {
+	form     form
+	problems map[string]string
+	err      error
+}
+
+// text sets a field that is given; "" and null are empty.
+func (r *fieldReader) text(name string, at *string, empty string) {
+	text, given, err := r.form.text(name)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	if !given {
+		return
+	}
+	if *at = strings.TrimSpace(text); *at == "" {
+		*at = empty
+	}
+}
+
+// word is text that is one of a few words.
+func (r *fieldReader) word(name string, at *string, empty string) { r.text(name, at, empty) }
+
+// secret sets a secret that is given. keep is true where the stored one stays: the
+// field is left out, or "" as a form sends what nobody typed; null removes it.
+func (r *fieldReader) secret(name string, at *mirror.Secret) (keep bool) {
+	text, given, err := r.form.text(name)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	text = strings.TrimRight(text, "\r\n") // of a file
+	*at = mirror.NewSecret(text)
+	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		r.problem(name, "holds a line break or another control character; expected one line of text")
+	}
+	return !given || r.form[name] == ""
+}
+
+func (r *fieldReader) problem(name, message string) {
+	if r.problems == nil {
+		r.problems = map[string]string{}
+	}
+	r.problems[name] = message
+}
+
+// named reads workspace and repository, the latter in any form that people have it in.
+func (r *fieldReader) named(workspace, repository string) (string, string) {
+	if r.problems == nil {
+		r.problems = map[string]string{}
+	}
+	asked, asking, err := r.form.text("repository")
+	if err != nil {
+		r.err = err
+		return workspace, repository
+	}
+	given, giving, err := r.form.text("workspace")
+	if err != nil {
+		r.err = err
+		return workspace, repository
+	}
+	if !asking {
+		asked = repository
+	}
+	if giving {
+		workspace = given
+	}
+	w, slug, err := bitbucket.ParseRepositoryName(asked, workspace)
+	if err != nil && !giving { // the address may say which workspace
+		if other, named, err2 := bitbucket.ParseRepositoryName(asked, ""); err2 == nil {
+			return other, named
+		}
+	}
+	if err != nil {
+		key, message, found := strings.Cut(err.Error(), ": ")
+		if !found || key != "workspace" && key != "repository" {
+			key, message = "repository", err.Error()
+		}
+		if strings.TrimSpace(workspace) == "" && strings.TrimSpace(asked) != "" {
+			key = "workspace"
+		}
+		r.problem(key, message)
+		return workspace, asked
+	}
+	return w, slug
+}

@@ -1,0 +1,39 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// readyTimeout is how long the database may take to show that it works.
+const readyTimeout = 3 * time.Second
+
+func (s *Server) getHealth(c *call) error {
+	return c.reply(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// getReady reads from the database, and makes sure that it is this program's.
+func (s *Server) getReady(c *call) error {
+	ctx, cancel := context.WithTimeout(c.Context(), readyTimeout)
+	defer cancel()
+	current, wanted, err := s.db.SchemaVersion(ctx)
+	if err != nil {
+		return &failure{status: http.StatusServiceUnavailable, code: "NOT_READY", message: "The database does not answer.", cause: err}
+	}
+	if current < wanted {
+		return fail(http.StatusServiceUnavailable, "NOT_READY", "The database is not migrated yet.")
+	}
+	return c.reply(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// getMetrics shows the registry to this machine, and to those with the admin token.
+func (s *Server) getMetrics(c *call) error {
+	if !local(c.Request) || c.Header.Get("Authorization") != "" {
+		if err := s.authenticate(c.Request); err != nil {
+			return withChallenge(c.w, err)
+		}
+	}
+	s.exposition.ServeHTTP(c.w, c.Request)
+	return nil
+}

@@ -1,0 +1,83 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// status is the answer of GET mirror.
+type status struct {
+	Organization   string           `json:"organization"`
+	State          mirror.StateName `json:"state"`
+	Detail         *mirror.Detail   `json:"detail"`
+	Conditions     []mirror.Detail  `json:"conditions"`
+	SyncedCommit   mirror.Hash      `json:"synced_commit"`
+	RemoteCommit   mirror.Hash      `json:"remote_commit"`
+	PendingChanges int              `json:"pending_changes"`
+	Errors         int              `json:"errors"`
+	Conflicts      int              `json:"conflicts"`
+	Held           int              `json:"held"`
+	Branch         string           `json:"branch"`
+	PathPrefix     string           `json:"path_prefix"`
+	Holder         string           `json:"holder"` // "": no daemon has the mirror now
+	LastRun        *mirror.Report   `json:"last_run"`
+}
+
+func (s *Server) getMirror(c *call) error {
+	st, err := s.db.Status(c.Context(), c.organization.ID)
+	if err != nil {
+		return err
+	}
+	// Only this daemon knows of a run that has just begun and records itself at its end.
+	if st.State.Name == mirror.StateOK && s.engine.Running(c.organization.ID) {
+		st.State.Name = mirror.StateSyncing
+	}
+	if st.LastRun != nil {
+		st.LastRun.Actions = nil
+	}
+	return c.reply(http.StatusOK, status{
+		Organization: st.Organization, State: st.State.Name, Detail: st.State.Detail, Conditions: orEmpty(st.State.Conditions),
+		SyncedCommit: st.Cursor, RemoteCommit: st.RemoteSeen, PendingChanges: st.Pending, Errors: st.Errors, Conflicts: st.Conflicts,
+		Held: st.Held, Branch: st.Identity.Branch, PathPrefix: st.Identity.Prefix, Holder: st.Holder, LastRun: st.LastRun,
+	})
+}
+
+func (s *Server) pause(c *call) error  { return s.setPaused(c, true) }
+func (s *Server) resume(c *call) error { return s.setPaused(c, false) }
+
+func (s *Server) setPaused(c *call, paused bool) error {
+	known := []string{"confirm_copy"}
+	if paused {
+		known = nil
+	}
+	form, err := c.form(known...)
+	if err != nil {
+		return err
+	}
+	if confirm, err := form.flag("confirm_copy"); err != nil {
+		return err
+	} else if confirm {
+		return unsupported("Copied databases are not recognized in this version, so there is nothing to confirm.")
+	}
+	if err := s.db.SetPaused(c.Context(), c.organization.ID, paused); err != nil {
+		return err
+	}
+	if !paused {
+		s.engine.Nudge(c.organization.ID, "request")
+	}
+	return s.getMirror(c)
+}
+
+// unsupported is what the API names and this version cannot do.
+func unsupported(why string) *failure {
+	return fail(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s", why)
+}
+
+// propose has nothing to propose to.
+func (s *Server) propose(c *call) error {
+	return &failure{
+		status: http.StatusConflict, code: "NO_PULL_REQUESTS", message: "This version pushes to the branch itself and makes no pull requests.",
+		remedy: "Let the connection's user push to the branch, or mirror another one.",
+	}
+}
