@@ -34,6 +34,10 @@ func TestNumberSyntax(t *testing.T) {
 	}
 }
 
+// soon is far above what linear work takes on a busy machine under the race
+// detector, and far below what anything worse takes on these inputs.
+const soon = 30 * time.Second
+
 func TestHostileJSONIsQuick(t *testing.T) {
 	const size = 1 << 20
 	for name, file := range map[string]string{
@@ -53,7 +57,7 @@ func TestHostileJSONIsQuick(t *testing.T) {
 		} else if len(p.Message) > 200 {
 			t.Errorf("%s: a message of %d bytes", name, len(p.Message))
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > soon {
 			t.Errorf("%s took %v", name, took)
 		}
 	}
@@ -62,7 +66,7 @@ func TestHostileJSONIsQuick(t *testing.T) {
 // Edits and merges of the largest files stay near linear.
 func TestLargeDocumentsAreQuick(t *testing.T) {
 	var keys, list, args []string
-	for i := range 40_000 {
+	for i := range 20_000 {
 		name := string(appendString(nil, "k"+strings.Repeat("x", i%3)+strconv.Itoa(i)))
 		keys, list, args = append(keys, name+":"+strconv.Itoa(i)), append(list, name), append(args, `{"name":`+name+`}`)
 	}
@@ -70,7 +74,7 @@ func TestLargeDocumentsAreQuick(t *testing.T) {
 	file := func(keys, list, args []string) *Document {
 		return mustDocument(t, Commands, `{"slug":"a","x-o":{`+join(keys)+`},"x-l":[`+join(list)+`],"arguments":[`+join(args)+`]}`)
 	}
-	const half = 20_000
+	const half = 10_000
 	b := file(keys[:half], list[:half], args[:half])
 	x, y := file(keys, list, args), file(keys[half:], list[half:], args[half:])
 	start := time.Now()
@@ -81,7 +85,9 @@ func TestLargeDocumentsAreQuick(t *testing.T) {
 	}
 	Merge(b, x, y, PreferGit)
 	Merge(nil, x, y, PreferGit)
-	if took := time.Since(start); took > 10*time.Second {
+	odd, even := strings.Repeat("a\nb\n", 1<<17), strings.Repeat("b\nc\na\n", 1<<17)
+	mergeLines([]byte(odd), []byte(even), []byte(odd+even), PreferGit)
+	if took := time.Since(start); took > soon {
 		t.Errorf("took %v", took)
 	}
 }
