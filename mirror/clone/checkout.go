@@ -29,7 +29,11 @@ func (c *Clone) Checkout(ctx context.Context, head mirror.Hash) error {
 	if err := c.finishCheckout(ctx); err != nil {
 		return err
 	}
-	return c.checkoutTo(ctx, c.checkedOut(), to, false)
+	if err := c.checkoutTo(ctx, c.checkedOut(), to, false); err != nil {
+		return err
+	}
+	c.housekeep(ctx)
+	return nil
 }
 
 // checkoutTo moves from one commit to another; resumed means that an earlier

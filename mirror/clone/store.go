@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
@@ -36,9 +37,10 @@ type store struct {
 	packs *filesystem.ObjectStorage
 	// packsAt is the pack directory's modification time when packs was opened:
 	// somebody's "git gc" replaces packs under us.
-	packsAt time.Time
-	trees   treeCache
-	loose   int // loose objects, about
+	packsAt   time.Time
+	trees     treeCache
+	loose     int // loose objects, about
+	packCount int
 }
 
 func openStore(dir string, git *os.Root) *store {
@@ -52,6 +54,12 @@ func (s *store) openPacks() {
 	s.packs = filesystem.NewObjectStorageWithOptions(d, cache.NewObjectLRU(objectCacheSize),
 		filesystem.Options{KeepDescriptors: true, LargeObjectThreshold: streamAbove})
 	s.packsAt = s.packDirTime()
+	s.packCount = 0
+	for _, e := range readDir(s.git, "objects/pack") {
+		if strings.HasSuffix(e.Name(), ".idx") {
+			s.packCount++
+		}
+	}
 }
 
 func (s *store) packDirTime() time.Time {

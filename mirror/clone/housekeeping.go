@@ -1,0 +1,310 @@
+package clone
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
+)
+
+// A fetch adds a pack, a push adds a few loose objects. Beyond these numbers
+// they are merged into one pack.
+const (
+	maxPacks = 50
+	maxLoose = 4096
+)
+
+// housekeep merges packs and loose objects when there are too many. Entries of
+// packs are copied as they are, deltas included, so that the remote's good
+// compression is kept and nothing is inflated. A failure harms nothing.
+func (c *Clone) housekeep(ctx context.Context) {
+	if c.store.packCount <= maxPacks && c.store.loose <= maxLoose {
+		return
+	}
+	if err := c.store.merge(ctx, c.lock); err != nil && ctx.Err() == nil {
+		c.log.Warn("the clone's packs could not be merged", "error", err)
+	}
+}
+
+// source is a pack that is merged.
+type source struct {
+	name    string // without extension
+	file    *os.File
+	size    int64
+	entries []*idxfile.Entry // by offset
+}
+
+func (s *store) merge(ctx context.Context, dir *os.File) error {
+	sources, err := s.sources()
+	defer func() {
+		for _, src := range sources {
+			src.file.Close()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	loose := s.looseObjects()
+	if len(sources) < 2 && len(loose) == 0 {
+		return nil
+	}
+	unique := make(map[plumbing.Hash]bool)
+	for _, src := range sources {
+		for _, e := range src.entries {
+			unique[e.Hash] = true
+		}
+	}
+	for _, id := range loose {
+		unique[id] = true
+	}
+	f, tmp, err := s.tempPack()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	m := &merger{s: s, ctx: ctx, offsets: make(map[plumbing.Hash]uint64, len(unique))}
+	w := bufio.NewWriterSize(f, 1<<20)
+	id, err := m.write(w, len(unique), sources, loose)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = s.installPack(tmp, id, m.w.entries)
+	}
+	if err != nil {
+		s.git.Remove(tmp)
+		return err
+	}
+	if err := syncAll(dir); err != nil {
+		return err // the old ones stay beside the new one
+	}
+	s.dropMerged(id, sources, loose)
+	return nil
+}
+
+// dropMerged removes what the new pack replaces.
+func (s *store) dropMerged(id plumbing.Hash, sources []*source, loose []plumbing.Hash) {
+	for _, e := range readDir(s.git, "objects/pack") {
+		if strings.HasPrefix(e.Name(), "multi-pack-index") { // somebody's git made one; it names packs that go
+			s.git.RemoveAll("objects/pack/" + e.Name())
+		}
+	}
+	for _, src := range sources {
+		if src.name == "pack-"+id.String() {
+			continue
+		}
+		for _, ext := range []string{".idx", ".rev", ".bitmap", ".mtimes", ".pack"} { // invisible first
+			s.git.Remove("objects/pack/" + src.name + ext)
+		}
+	}
+	for _, id := range loose {
+		s.git.Remove(loosePath(id))
+	}
+	s.loose = 0
+	s.reopen()
+}
+
+// sources opens the packs to merge: all, or all but one that is much larger than
+// the rest together, so that work is proportional to what is new.
+func (s *store) sources() (out []*source, err error) {
+	for _, e := range readDir(s.git, "objects/pack") {
+		name, ok := strings.CutSuffix(e.Name(), ".idx")
+		if !ok || !strings.HasPrefix(name, "pack-") || exists(s.git, "objects/pack/"+name+".keep") {
+			continue
+		}
+		src := &source{name: name}
+		if src.file, err = s.git.Open("objects/pack/" + name + ".pack"); err != nil {
+			return out, err
+		}
+		out = append(out, src)
+		fi, err := src.file.Stat()
+		if err != nil {
+			return out, err
+		}
+		src.size = fi.Size()
+	}
+	slices.SortFunc(out, func(a, b *source) int { return cmp.Compare(a.size, b.size) })
+	if n := len(out); n > 0 {
+		rest := int64(0)
+		for _, src := range out[:n-1] {
+			rest += src.size
+		}
+		if out[n-1].size > 2*rest {
+			out[n-1].file.Close()
+			out = out[:n-1]
+		}
+	}
+	for _, src := range out {
+		if err := src.readIndex(s.git); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func (src *source) readIndex(git *os.Root) error {
+	b, err := git.ReadFile("objects/pack/" + src.name + ".idx")
+	if err != nil {
+		return err
+	}
+	idx := idxfile.NewMemoryIndex()
+	if err := idxfile.NewDecoder(bytes.NewReader(b)).Decode(idx); err != nil {
+		return err
+	}
+	iter, err := idx.EntriesByOffset()
+	if err != nil {
+		return err
+	}
+	defer iter.Close()
+	for {
+		e, err := iter.Next()
+		if err != nil {
+			break // io.EOF
+		}
+		src.entries = append(src.entries, e)
+	}
+	return nil
+}
+
+// looseObjects lists the loose objects there are.
+func (s *store) looseObjects() (out []plumbing.Hash) {
+	for _, dir := range readDir(s.git, "objects") {
+		if len(dir.Name()) != 2 || !dir.IsDir() {
+			continue
+		}
+		for _, e := range readDir(s.git, "objects/"+dir.Name()) {
+			var id plumbing.Hash
+			if parseHex(&id, []byte(dir.Name()+e.Name())) {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
+}
+
+// merger writes one pack from others.
+type merger struct {
+	s       *store
+	ctx     context.Context
+	w       *packWriter
+	offsets map[plumbing.Hash]uint64 // where an object stands in the new pack
+}
+
+func (m *merger) write(w *bufio.Writer, count int, sources []*source, loose []plumbing.Hash) (id plumbing.Hash, err error) {
+	if m.w, err = newPackWriter(w, count); err != nil {
+		return id, err
+	}
+	for _, src := range sources {
+		if err := m.copyPack(src); err != nil {
+			return id, fmt.Errorf("%s: %w", src.name, err)
+		}
+	}
+	var entry bytes.Buffer
+	for _, o := range loose {
+		if err := m.ctx.Err(); err != nil {
+			return id, err
+		}
+		if _, ok := m.offsets[o]; ok {
+			continue
+		}
+		kind, data, err := m.s.readUnverified(o)
+		if err != nil {
+			return id, err
+		}
+		if hashObject(kind, data) != o {
+			return id, &missingError{o, errors.New("its content is damaged")}
+		}
+		entry.Reset()
+		encodePackEntry(&entry, object{kind, o, data}, plumbing.ZeroHash, nil)
+		m.offsets[o] = m.w.offset
+		if err := m.w.add(o, entry.Bytes()); err != nil {
+			return id, err
+		}
+	}
+	return m.w.finish()
+}
+
+// copyPack copies the entries that the new pack does not have yet.
+func (m *merger) copyPack(src *source) error {
+	moved := make(map[int64]uint64, len(src.entries)) // old offset -> new
+	for i, e := range src.entries {
+		if err := m.ctx.Err(); err != nil {
+			return err
+		}
+		old := int64(e.Offset)
+		if at, ok := m.offsets[e.Hash]; ok {
+			moved[old] = at
+			continue
+		}
+		end := src.size - 20
+		if i+1 < len(src.entries) {
+			end = int64(src.entries[i+1].Offset)
+		}
+		if end <= old || end > src.size {
+			return errPack
+		}
+		raw := make([]byte, end-old)
+		if _, err := src.file.ReadAt(raw, old); err != nil {
+			return unexpected(err)
+		}
+		if crc32.ChecksumIEEE(raw) != e.CRC32 {
+			return fmt.Errorf("%w: entry of %s", errPack, e.Hash)
+		}
+		raw, err := m.relocate(raw, old, moved)
+		if err != nil {
+			return err
+		}
+		moved[old], m.offsets[e.Hash] = m.w.offset, m.w.offset
+		if err := m.w.add(e.Hash, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// relocate rewrites the distance from an OFS_DELTA to its base.
+func (m *merger) relocate(raw []byte, old int64, moved map[int64]uint64) ([]byte, error) {
+	if plumbing.ObjectType(raw[0]>>4&7) != plumbing.OFSDeltaObject {
+		return raw, nil
+	}
+	head := 1
+	for raw[head-1]&0x80 != 0 {
+		if head++; head > len(raw) {
+			return nil, errPack
+		}
+	}
+	r := bytes.NewReader(raw[head:])
+	back, err := readOffset(r)
+	if err != nil {
+		return nil, errPack
+	}
+	base, ok := moved[old-back]
+	if !ok {
+		return nil, fmt.Errorf("%w: delta before its base", errPack)
+	}
+	out := append(make([]byte, 0, len(raw)+4), raw[:head]...)
+	out = appendOffset(out, m.w.offset-base)
+	return append(out, raw[len(raw)-r.Len():]...), nil
+}
+
+// appendOffset is the reverse of readOffset.
+func appendOffset(b []byte, n uint64) []byte {
+	var tmp [10]byte
+	i := len(tmp) - 1
+	tmp[i] = byte(n & 0x7f)
+	for n >>= 7; n > 0; n >>= 7 {
+		n--
+		i--
+		tmp[i] = 0x80 | byte(n&0x7f)
+	}
+	return append(b, tmp[i:]...)
+}
