@@ -72,7 +72,7 @@ func (p *planner) refuseSecrets() {
 			continue
 		}
 		if problem := document.CheckSecrets(f.Document, s.Row.Document); problem != nil {
-			s.setFile(f.refused(problem))
+			s.setFile(f.refused(f.locate(problem)))
 		}
 	}
 }

@@ -16,7 +16,7 @@ func (p *planner) judgeReferences() {
 			problem := document.CheckReferences(d.Document, servers)
 			if problem != nil && d.gitChange() == changed && d.writesRow() {
 				subject := *d.Subject
-				subject.setFile(d.file().refused(problem))
+				subject.setFile(d.file().refused(d.file().locate(problem)))
 				p.decisions[i] = p.decide(&subject)
 				if again := p.decisions[i]; again.Effect == Converge {
 					again.Problem = document.CheckReferences(again.Document, servers)

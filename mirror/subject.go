@@ -22,6 +22,14 @@ func (f *File) refused(problem *document.Problem) *File {
 	return &r
 }
 
+// locate adds the position within the file to a problem that was found in its document.
+func (f *File) locate(problem *document.Problem) *document.Problem {
+	if f.Content == nil || f.Kind == document.Skills {
+		return problem
+	}
+	return problem.Locate(f.Content.Bytes)
+}
+
 // Subject is one entity with its three states, as observed.
 type Subject struct {
 	Kind document.Kind
