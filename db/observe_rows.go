@@ -68,7 +68,17 @@ func (s *observing) some(entries []mirror.Entry, intents []*mirror.Intent) error
 			return err
 		}
 	}
-	return s.addBaseRows()
+	if err := s.addBaseRows(); err != nil {
+		return err
+	}
+	// What was left open where a base or a row was found on the way.
+	for key, b := range s.bases {
+		s.want(key.Kind, b.RowID, "", key.Path)
+	}
+	for id, r := range s.rows {
+		s.want(r.kind, id, "", "")
+	}
+	return s.addOpen(nil)
 }
 
 // naming is "the JSON column has one of these slugs" as key of its object or as
