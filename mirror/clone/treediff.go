@@ -8,7 +8,7 @@ import (
 
 // maxPaths bounds what is checked out: a few small trees that name each other
 // can stand for more files than any disk has.
-const maxPaths = 5_000_000
+const maxPaths = 1_000_000
 
 var errTooManyPaths = errors.New("too many files")
 
