@@ -61,8 +61,9 @@ func (p *principal) may(scope string) bool {
 }
 
 func (p *principal) reaches(r *Repo) bool {
+	workspace, _ := r.name()
 	return p.person != nil ||
-		strings.EqualFold(p.workspace, r.workspace) && (p.repo == "" || p.repo == r.key())
+		strings.EqualFold(p.workspace, workspace) && (p.repo == "" || p.repo == r.key())
 }
 
 // gitPrincipal reads the Basic credentials of a git request. Git takes a token

@@ -55,7 +55,7 @@ func (c gitCall) push(w http.ResponseWriter) {
 		panic(http.ErrAbortHandler)
 	}
 	if err != nil && answer.body.Len() == 0 { // else git has said itself what is wrong
-		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+		http.Error(w, "Internal Server Error: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	answer.send(w)
@@ -90,11 +90,21 @@ func (c gitCall) backend(ctx context.Context, w http.ResponseWriter, body io.Rea
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	copyErr := relay(w, stdout)
-	if copyErr != nil {
-		_ = cmd.Cancel() // nobody reads on; do not wait for what it would still say
+	relayed := false
+	defer func() {
+		if !relayed { // the client is gone, or a fault cuts the connection by a panic
+			_ = cmd.Cancel()
+			_ = cmd.Wait()
+		}
+	}()
+	if err := relay(w, stdout); err != nil {
+		return err
 	}
-	return errors.Join(copyErr, cmd.Wait())
+	relayed = true
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("git http-backend: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return nil
 }
 
 // relay turns a CGI answer into an HTTP one.

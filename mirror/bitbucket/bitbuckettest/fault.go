@@ -21,7 +21,9 @@ type Fault struct {
 	Status int
 	Header http.Header
 	Body   string
-	// CutRequest closes the connection before any work is done.
+	// CutRequest closes the connection before any work is done. HTTP clients, git's
+	// too, repeat a request by themselves when a connection that they used before dies
+	// without an answer: such a fault with Times 1 may go unnoticed.
 	CutRequest bool
 	// CutAnswer does the work and closes the connection before answering.
 	CutAnswer bool

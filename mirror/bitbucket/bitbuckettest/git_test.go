@@ -1,6 +1,7 @@
 package bitbuckettest_test
 
 import (
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,4 +57,39 @@ func TestTokenClones(t *testing.T) {
 	if _, err := clone("x-token-auth:" + token); err == nil {
 		t.Error("a revoked token clones")
 	}
+}
+
+// Git sends what is over its http.postBuffer in chunks, without a Content-Length.
+func TestLargePush(t *testing.T) {
+	w := newWorld(t, bitbuckettest.Options{})
+	dir := w.clone(t)
+	mustGit(t, dir, "", "checkout", "--quiet", "-B", "main")
+	random := rand.NewChaCha8([32]byte{})
+	content := make([]byte, 3<<20)
+	_, _ = random.Read(content)
+	edit(t, dir, "big", string(content))
+	mustGit(t, dir, "", "push", "--quiet", "origin", "main")
+	files := must[map[string]string](t)(w.repo.Files("main"))
+	if files["big"] != string(content) {
+		t.Errorf("%d bytes", len(files["big"]))
+	}
+	for _, r := range w.Requests() {
+		if r.Endpoint == bitbuckettest.EndpointPush && r.In > 3<<20 && r.Status == 200 {
+			return
+		}
+	}
+	t.Error("no request counts the bytes of the push")
+}
+
+// Git compresses a long list of what it has.
+func TestFetchWithManyBranches(t *testing.T) {
+	w := newWorld(t, bitbuckettest.Options{})
+	commit(t, w.repo, "main", "a", "1")
+	dir := w.clone(t)
+	for i := range 60 {
+		edit(t, dir, "local", strings.Repeat("x", i+1))
+	}
+	commit(t, w.repo, "main", "a", "2")
+	mustGit(t, dir, "", "fetch", "--quiet", "origin")
+	mustGit(t, dir, "", "-c", "protocol.version=0", "fetch", "--quiet", "origin", "main:copy")
 }

@@ -30,10 +30,10 @@ type accessToken struct {
 // Registering a key again replaces the consumer, for instance by one with another secret.
 func (s *Server) AddConsumer(c Consumer) Consumer {
 	if c.Key == "" {
-		c.Key = rand.Text() + "ConsKey"[:6] // 32 characters; older keys have 18
+		c.Key = rand.Text() + rand.Text()[:6] // 32 characters; older keys have 18
 	}
 	if c.Secret == "" {
-		c.Secret = randomText("") + rand.Text()[:21] // 76 characters
+		c.Secret = randomText("") + rand.Text()[:22] // 76 characters
 	}
 	if c.Name == "" {
 		c.Name = "confmirror"

@@ -9,22 +9,25 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/confmirror/confmirror/mirror"
 )
 
 // Repo is a repository: a bare one on disk, and what Bitbucket knows beside it.
 type Repo struct {
-	server    *Server
-	workspace string
-	slug      string
-	uuid      string
-	dir       string
+	server *Server
+	uuid   string
+	dir    string
 
 	// refs is held while refs may move, from the look before to the look after.
 	refs sync.Mutex
 
-	mu         sync.Mutex // guards what follows; never held while git runs
-	mainBranch string     // "" while empty
+	// mu guards what follows. It is never held while git runs; Server.mu is taken first.
+	mu         sync.Mutex
+	workspace  string
+	slug       string
+	mainBranch string // "" while empty
 	rules      rules
 	hooks      []*Hook
 }
@@ -42,11 +45,7 @@ func (s *Server) CreateRepository(workspace, slug string) (*Repo, error) {
 	if !workspaceName.MatchString(workspace) || !repoName.MatchString(slug) {
 		return nil, fmt.Errorf("bitbuckettest: no name for a repository: %q/%q", workspace, slug)
 	}
-	r := &Repo{
-		server: s, workspace: workspace, slug: slug,
-		uuid: stableUUID("repository/" + repoKey(workspace, slug)),
-		dir:  filepath.Join(s.dir, strings.ToLower(workspace), strings.ToLower(slug)+".git"),
-	}
+	r := &Repo{server: s, workspace: workspace, slug: slug}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -55,6 +54,7 @@ func (s *Server) CreateRepository(workspace, slug string) (*Repo, error) {
 	if s.repos[r.key()] != nil {
 		return nil, fmt.Errorf("bitbuckettest: there is a repository %s already", r.FullName())
 	}
+	r.dir = s.freeDir(r.key())
 	if err := r.init(); err != nil {
 		return nil, err
 	}
@@ -62,11 +62,28 @@ func (s *Server) CreateRepository(workspace, slug string) (*Repo, error) {
 	return r, nil
 }
 
+// freeDir is the directory for a name, or one beside it when a repository that
+// was renamed still lives there.
+func (s *Server) freeDir(key string) string {
+	taken := make(map[string]bool)
+	for _, r := range s.repos {
+		taken[r.dir] = true
+	}
+	dir := filepath.Join(s.dir, filepath.FromSlash(key)+".git")
+	for i := 2; taken[dir]; i++ {
+		dir = filepath.Join(s.dir, fmt.Sprintf("%s.%d.git", filepath.FromSlash(key), i))
+	}
+	return dir
+}
+
 func (r *Repo) init() error {
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return fmt.Errorf("bitbuckettest: %w", err)
 	}
 	if _, err := r.git(nil, "init", "--quiet", "--bare", "--template="); err != nil {
+		return err
+	}
+	if err := r.loadUUID(); err != nil {
 		return err
 	}
 	refs, err := r.readRefs()
@@ -81,6 +98,38 @@ func (r *Repo) init() error {
 		r.mainBranch = strings.TrimSpace(head)
 	}
 	return writeHookScripts(r.dir)
+}
+
+// loadUUID reads the uuid that an adopted repository had, or makes one up: a
+// repository that is deleted and made again is another one.
+func (r *Repo) loadUUID() error {
+	path := filepath.Join(r.dir, "bitbucket-uuid")
+	old, err := os.ReadFile(path)
+	if err == nil {
+		r.uuid = string(old)
+		return nil
+	}
+	r.uuid = "{" + uuid.NewString() + "}"
+	return os.WriteFile(path, []byte(r.uuid), 0o644)
+}
+
+// RenameRepository moves a repository to another workspace or slug. It keeps its
+// uuid; the old name is free.
+func (s *Server) RenameRepository(r *Repo, workspace, slug string) error {
+	if !workspaceName.MatchString(workspace) || !repoName.MatchString(slug) {
+		return fmt.Errorf("bitbuckettest: no name for a repository: %q/%q", workspace, slug)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other := s.repos[repoKey(workspace, slug)]; other != nil && other != r {
+		return fmt.Errorf("bitbuckettest: there is a repository %s/%s already", workspace, slug)
+	}
+	delete(s.repos, r.key())
+	r.mu.Lock()
+	r.workspace, r.slug = workspace, slug
+	r.mu.Unlock()
+	s.repos[r.key()] = r
+	return nil
 }
 
 // RemoveRepository deletes a repository. Hooks see nothing of it.
@@ -109,12 +158,21 @@ func (s *Server) repository(name string) *Repo {
 	return nil
 }
 
-func (r *Repo) key() string { return repoKey(r.workspace, r.slug) }
+func (r *Repo) name() (workspace, slug string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.workspace, r.slug
+}
+
+func (r *Repo) key() string { return strings.ToLower(r.FullName()) }
 
 // FullName is workspace/slug.
-func (r *Repo) FullName() string { return r.workspace + "/" + r.slug }
+func (r *Repo) FullName() string {
+	workspace, slug := r.name()
+	return workspace + "/" + slug
+}
 
-// UUID is in braces, as Bitbucket writes it. It depends on the name only.
+// UUID is in braces, as Bitbucket writes it.
 func (r *Repo) UUID() string { return r.uuid }
 
 // Dir is the bare repository's directory.

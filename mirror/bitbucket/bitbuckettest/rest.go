@@ -70,7 +70,7 @@ func (s *Server) hasWorkspace(workspace string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.repos {
-		if strings.EqualFold(r.workspace, workspace) {
+		if w, _ := r.name(); strings.EqualFold(w, workspace) {
 			return true
 		}
 	}
@@ -105,7 +105,8 @@ func (r *Repo) describe() object {
 			{"name": "ssh", "href": "git@bitbucket.org:" + r.FullName() + ".git"},
 		},
 	}
-	o["slug"] = strings.ToLower(r.slug)
+	_, slug := r.name()
+	o["slug"] = strings.ToLower(slug)
 	o["description"] = ""
 	o["language"] = ""
 	o["fork_policy"] = "no_public_forks"
@@ -128,19 +129,20 @@ func (r *Repo) describe() object {
 
 // summary is the repository as webhooks show it.
 func (r *Repo) summary() object {
-	workspace := stableUUID("workspace/" + strings.ToLower(r.workspace))
+	workspace, slug := r.name()
+	id := stableUUID("workspace/" + strings.ToLower(workspace))
 	return object{
-		"type": "repository", "full_name": r.FullName(), "name": r.slug, "uuid": r.uuid,
+		"type": "repository", "full_name": r.FullName(), "name": slug, "uuid": r.uuid,
 		"scm": "git", "website": nil, "is_private": true, "parent": nil,
 		"owner": object{
-			"type": "team", "username": r.workspace, "display_name": r.workspace, "uuid": workspace, "links": object{},
+			"type": "team", "username": workspace, "display_name": workspace, "uuid": id, "links": object{},
 		},
 		"workspace": object{
-			"type": "workspace", "slug": r.workspace, "name": r.workspace, "uuid": workspace, "links": object{},
+			"type": "workspace", "slug": workspace, "name": workspace, "uuid": id, "links": object{},
 		},
 		"project": object{
 			"type": "project", "key": "CONF", "name": "Configuration",
-			"uuid": stableUUID("project/" + strings.ToLower(r.workspace)), "links": object{},
+			"uuid": stableUUID("project/" + strings.ToLower(workspace)), "links": object{},
 		},
 		"links": object{
 			"self": object{"href": r.apiURL()}, "html": object{"href": r.htmlURL()},

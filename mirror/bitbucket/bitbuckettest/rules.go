@@ -68,6 +68,7 @@ func (r *Repo) RefusePushes(text string) {
 
 // hookEnv tells the hook scripts what holds for this push.
 func (r *Repo) hookEnv(by *principal) []string {
+	address := r.htmlURL()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var patterns []string
@@ -80,7 +81,7 @@ func (r *Repo) hookEnv(by *principal) []string {
 		"BITBUCKET_RESTRICTED=" + strings.Join(patterns, " "),
 		"BITBUCKET_REFUSAL=" + r.rules.refusal,
 		"BITBUCKET_MAIN=" + r.mainBranch,
-		"BITBUCKET_URL=" + r.server.URL() + "/" + r.FullName(),
+		"BITBUCKET_URL=" + address,
 	}
 	if r.rules.full {
 		env = append(env, "BITBUCKET_FULL=1")
