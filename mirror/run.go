@@ -125,23 +125,20 @@ func (r *run) round(ctx context.Context) error {
 	a := newApply(r, v, plan)
 	if a.idle() {
 		r.report.SyncedCommit = v.head
-		return nil
+		return a.checkout(ctx) // a crash may have come between an earlier settle and its checkout
 	}
 	if err := a.importRows(ctx); err != nil {
 		return err
 	}
 	pushFault := a.export(ctx)
-	if pushFault != nil && errors.Is(pushFault, ErrStale) {
+	if errors.Is(pushFault, ErrStale) {
 		return pushFault
 	}
 	if err := a.settle(ctx, pushFault); err != nil {
 		return err
 	}
-	if a.head != "" {
-		r.progress("checkout", 0, 0)
-		if err := r.clone.Checkout(ctx, a.head); err != nil {
-			return err
-		}
+	if err := a.checkout(ctx); err != nil {
+		return err
 	}
 	if pushFault != nil {
 		return pushFault
@@ -150,6 +147,15 @@ func (r *run) round(ctx context.Context) error {
 		return errAgain
 	}
 	return nil
+}
+
+// checkout ends a round: people see in the clone what the branch holds. It costs
+// nothing where the clone is there already.
+func (a *apply) checkout(ctx context.Context) error {
+	if a.head == "" {
+		return nil
+	}
+	return a.clone.Checkout(ctx, a.head)
 }
 
 // Plan is what a run would do now. It writes nothing.

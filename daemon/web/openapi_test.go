@@ -38,7 +38,7 @@ var contractDoc = sync.OnceValue(func() (doc map[string]any) {
 
 var compiled sync.Map // schema by pointer
 
-func schemaAt(t *testing.T, pointer string) *jsonschema.Schema {
+func schemaAt(t testing.TB, pointer string) *jsonschema.Schema {
 	t.Helper()
 	if schema, ok := compiled.Load(pointer); ok {
 		return schema.(*jsonschema.Schema)

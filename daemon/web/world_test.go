@@ -31,7 +31,7 @@ const adminToken = canary + "admin-token"
 
 // world is a server over a real database, with an engine that only takes notes.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	db     *db.DB
 	server *Server
 	engine *recorder
@@ -46,12 +46,12 @@ func each(t *testing.T, test func(w *world)) {
 }
 
 // embedded is a world for what does not depend on the database.
-func embedded(t *testing.T, change func(*Options)) *world {
+func embedded(t testing.TB, change func(*Options)) *world {
 	t.Helper()
 	return newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)}, change)
 }
 
-func newWorld(t *testing.T, target dbtest.Target, change func(*Options)) *world {
+func newWorld(t testing.TB, target dbtest.Target, change func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t, engine: &recorder{}, clock: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), log: &buffer{}}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -117,7 +117,7 @@ func (w *world) connect(slug string, change func(*db.ConnectionWrite)) string {
 
 // response is an answer that was checked against the OpenAPI document.
 type response struct {
-	t      *testing.T
+	t      testing.TB
 	what   string
 	Status int
 	Header http.Header
