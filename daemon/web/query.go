@@ -7,7 +7,10 @@ import (
 )
 
 // Bounds of a page.
-const maxPage = 1000
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
 
 // page reads limit and cursor.
 func (c *call) page() (db.Page, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
@@ -76,7 +77,7 @@ func (s *Server) targets(c *call, event bitbucket.Event) ([]db.WebhookTarget, er
 
 // storable reports whether a database may hold the text.
 func storable(text string) bool {
-	return len(text) <= 1000 && !strings.ContainsRune(text, 0)
+	return len(text) <= 1000 && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
 }
 
 // verify gives the organizations whose mirrors believe the delivery: the signature
