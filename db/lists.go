@@ -3,8 +3,10 @@ package db
 import (
 	"database/sql/driver"
 	"encoding/json"
+	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm/clause"
 )
 
@@ -16,8 +18,12 @@ func (d *DB) inText(column string, values []string) clause.Expression {
 	return d.in(column, "text", values)
 }
 
-// inUUID is the same for a column of type uuid (text in SQLite).
+// inUUID is the same for a column of type uuid (text in SQLite). What is no uuid
+// is no row's id, and nothing to fail for.
 func (d *DB) inUUID(column string, values []string) clause.Expression {
+	if d.postgres {
+		values = slices.DeleteFunc(slices.Clone(values), func(id string) bool { return len(id) != 36 || uuid.Validate(id) != nil })
+	}
 	return d.in(column, "uuid", values)
 }
 

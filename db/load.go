@@ -7,15 +7,19 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-// load reads an organization's rows of a kind that match all conditions, skills
-// with their files.
+// load reads an organization's rows of a kind that match the query so far and all
+// conditions, skills with their files. A query that locks its rows locks the files as well.
 func (d *DB) load(tx *gorm.DB, organizationID string, t *table, conditions ...clause.Expression) ([]*storedRow, error) {
 	records, err := t.find(where(tx, conditions...).Where("organization_id = ?", organizationID).Order("id"))
 	if err != nil {
 		return nil, err
 	}
 	if t.kind == document.Skills {
-		if err := d.loadFiles(tx, records); err != nil {
+		files := tx.Session(&gorm.Session{NewDB: true})
+		if locking, ok := tx.Statement.Clauses["FOR"]; ok {
+			files = files.Clauses(locking.Expression.(clause.Locking))
+		}
+		if err := d.loadFiles(files, records); err != nil {
 			return nil, err
 		}
 	}

@@ -19,7 +19,7 @@ func (s *observing) all(_ []mirror.Entry, _ []*mirror.Intent) error {
 	}
 	for _, k := range document.Kinds {
 		t := tables[k]
-		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.shared())
+		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.ours())
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (s *observing) some(entries []mirror.Entry, intents []*mirror.Intent) error
 	}
 	if len(servers) > 0 {
 		t := tables[document.Toolkits]
-		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.shared(), live, s.naming("integrations", servers.list()))
+		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.ours(), live, s.naming("integrations", servers.list()))
 		if err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (s *observing) addWanted(k document.Kind) error {
 		s.addRows(rows)
 	}
 	if slugs := s.wanted.slugs[k].list(); len(slugs) > 0 {
-		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.shared(), s.inText("slug", slugs))
+		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.ours(), s.inText("slug", slugs))
 		if err != nil {
 			return err
 		}

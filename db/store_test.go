@@ -17,18 +17,12 @@ import (
 var storeCases = map[string]func(t *testing.T, w *world){}
 
 func TestStore(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
-		for name, test := range storeCases {
-			t.Run(name, func(t *testing.T) {
-				if target.Dialect == "postgres" {
-					target.URL = dbtest.Postgres(t)
-				} else {
-					target.DataDir = dbtest.SQLite(t)
-				}
-				test(t, newWorld(t, target))
-			})
-		}
-	})
+	for name, test := range storeCases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dbtest.Each(t, func(t *testing.T, target dbtest.Target) { test(t, newWorld(t, target)) })
+		})
+	}
 }
 
 var testIdentity = mirror.Identity{Repository: "{0b5f}", Branch: "main", Prefix: ""}
