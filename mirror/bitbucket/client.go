@@ -20,7 +20,8 @@ const DefaultAPIURL = "https://api.bitbucket.org/2.0"
 // Target is a repository, and where its REST interface is.
 type Target struct {
 	Workspace, Slug string
-	// URL is the interface's base; "" is DefaultAPIURL.
+	// URL is the interface's base; "" is DefaultAPIURL. (A plain git host has no
+	// such interface, and so no Client.)
 	URL string
 	// HTTP makes the requests; nil is a client with sane timeouts. Its redirect
 	// policy is replaced.

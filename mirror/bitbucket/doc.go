@@ -27,6 +27,7 @@
 //	           answers 401 too, and a new token does not help there
 //
 // A fetch belongs to all who wait for it and ends when the last of them gives up.
+// [TokenSources] keeps one source for each consumer.
 //
 // # Webhooks
 //

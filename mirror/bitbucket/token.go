@@ -43,8 +43,7 @@ const (
 	renewalWindow = time.Minute
 )
 
-// TokenSource keeps one consumer's access token. It is safe for concurrent use;
-// all mirrors of a consumer should share one.
+// TokenSource keeps one consumer's access token. It is safe for concurrent use.
 type TokenSource struct {
 	consumer Consumer
 	http     *http.Client

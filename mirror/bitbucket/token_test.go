@@ -303,6 +303,33 @@ func TestStaticToken(t *testing.T) {
 	wantFault(t, err, mirror.CodeConnectionFailed, mirror.Permanent, "empty")
 }
 
+// A consumer's token is never another's (Backstage once mixed them).
+func TestTokenSources(t *testing.T) {
+	var sources bitbucket.TokenSources
+	get := func(url, id, secret string) *bitbucket.TokenSource {
+		t.Helper()
+		s, err := sources.Source(bitbucket.Consumer{ID: id, Secret: mirror.NewSecret(secret), URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first := get("", "key", "secret")
+	if get(bitbucket.DefaultOAuthURL, "key\n", "secret\n") != first {
+		t.Error("one consumer has two sources")
+	}
+	for _, other := range []*bitbucket.TokenSource{
+		get("https://other.example/token", "key", "secret"), get("", "other", "secret"), get("", "key", "guess"),
+	} {
+		if other == first {
+			t.Error("two consumers share a source")
+		}
+	}
+	if _, err := sources.Source(bitbucket.Consumer{URL: "http://bitbucket.example"}); err == nil {
+		t.Error("http is accepted")
+	}
+}
+
 func TestTokenURL(t *testing.T) {
 	for url, ok := range map[string]bool{
 		"":                                true,

@@ -1,15 +1,12 @@
 package bitbuckettest_test
 
 import (
-	"bufio"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,57 +15,6 @@ import (
 )
 
 var plainClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-
-// Close kills what git is doing, hooks included, and leaves nothing behind.
-func TestCloseKillsGit(t *testing.T) {
-	s, err := bitbuckettest.New(bitbuckettest.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	w := &world{Server: s}
-	if w.repo, err = s.CreateRepository("acme-corp", "webrix-sync"); err != nil {
-		t.Fatal(err)
-	}
-	commit(t, w.repo, "main", "a", "1")
-	dir := w.clone(t)
-	edit(t, dir, "a", "2")
-
-	// A hook that never ends holds a pipe open.
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	script := "#!/bin/sh\nexec 9>'" + pipe + "'\necho started >&9\nsleep 600\n"
-	if err := os.WriteFile(filepath.Join(w.repo.Dir(), "hooks", "pre-receive"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if _, err := git(t, dir, "", "push", "origin", "main"); err == nil {
-			t.Error("the push succeeded")
-		}
-	})
-	f, err := os.Open(pipe)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	in := bufio.NewReader(f)
-	if line, err := in.ReadString('\n'); err != nil || line != "started\n" {
-		t.Fatalf("%q %v", line, err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	if _, err := in.ReadByte(); err != io.EOF { // the last writer is gone
-		t.Errorf("the hook lives: %v", err)
-	}
-	wg.Wait()
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
 
 // A client that stands still in the middle of its request does not hold up Close.
 func TestCloseCutsClients(t *testing.T) {
@@ -99,6 +45,35 @@ func TestCloseCutsClients(t *testing.T) {
 	}
 	write.Close() // the client's transport waits for the body it is sending
 	wg.Wait()
+}
+
+// Nothing that waits holds up Close: a stalled request, a delivery before its time.
+func TestCloseEndsWaiting(t *testing.T) {
+	rc := newReceiver(t)
+	w, h := hookWorld(t, rc)
+	h.Set(bitbuckettest.HookMood{Delay: time.Hour})
+	commit(t, w.repo, "main", "a", "1")
+	arrived := make(chan struct{})
+	w.Inject(bitbuckettest.Fault{Stall: true, Do: func() { close(arrived) }, Times: 1}, bitbuckettest.EndpointToken)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		answer, err := plainClient.Post(w.OAuthURL(), "", nil)
+		if err == nil {
+			answer.Body.Close()
+			t.Error("answered")
+		}
+	})
+	<-arrived
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if len(rc.bodies) != 0 {
+		t.Error("delivered before its time")
+	}
+	if _, err := w.CreateRepository("a", "b"); err == nil {
+		t.Error("a closed server makes repositories")
+	}
 }
 
 func TestAdoptsOldRepositories(t *testing.T) {
