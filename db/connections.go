@@ -206,10 +206,11 @@ func (d *DB) lockConnections(tx *gorm.DB) error {
 	return tx.Exec("SELECT pg_advisory_xact_lock(hashtextextended('confmirror connections', 0))").Error
 }
 
-// connectionForUpdate reads an organization's connection and locks it.
+// connectionForUpdate reads an organization's connection, and keeps settles and
+// others that change it out. Imports go on.
 func connectionForUpdate(tx *gorm.DB, organizationID string) (*connectionRow, error) {
 	row := &connectionRow{}
-	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("organization_id = ?", organizationID).Take(row).Error
+	err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("organization_id = ?", organizationID).Take(row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, mirror.ErrNoMirror
 	}

@@ -10,26 +10,7 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// newRunRow is a run's report as sync_runs holds it.
-func (d *DB) newRunRow(organizationID string, r *mirror.Report) *runRow {
-	row := &runRow{
-		RunID: r.RunID, OrganizationID: organizationID, Trigger: r.Trigger, State: string(r.State),
-		Exported: r.Exported, Imported: r.Imported, Deleted: r.Deleted, Merged: r.Merged, Conflicts: r.Conflicts, Errors: r.Errors,
-		SyncedCommit: string(r.SyncedCommit), DurationMS: r.DurationMS, StartedAt: at(r.StartedAt), EndedAt: at(d.now()),
-	}
-	if len(r.Commits) > 0 {
-		row.Commits = encode(r.Commits)
-	}
-	if len(r.Actions) > 0 {
-		row.Actions = encode(r.Actions)
-	}
-	if r.Detail != nil {
-		row.Detail = encode(r.Detail)
-	}
-	return row
-}
-
-// report is the inverse of newRunRow.
+// report is the inverse of runRow.
 func (r *runRow) report() *mirror.Report {
 	report := &mirror.Report{
 		RunID: r.RunID, Trigger: r.Trigger, State: mirror.StateName(r.State),
@@ -115,7 +96,10 @@ func (d *DB) RecordFault(ctx context.Context, m *mirror.Mirror, state mirror.Sta
 		worth := report != nil && (asked || !goesOn || report.Trigger == "request" || len(report.Actions) > 0)
 		if worth {
 			set["last_run_id"] = report.RunID
-			run := d.newRunRow(m.OrganizationID, report)
+			run, err := d.runRow(m, report)
+			if err != nil {
+				return err
+			}
 			if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "run_id"}}, UpdateAll: true}).Create(run).Error; err != nil {
 				return err
 			}

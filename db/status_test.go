@@ -184,7 +184,7 @@ func TestRunPages(t *testing.T) {
 					Commits: []mirror.Hash{"c1"}, StartedAt: start.Add(time.Duration(i/2) * time.Minute),
 					Actions: []mirror.Action{{Kind: document.Toolkits, Slug: "a", Verb: mirror.VerbCreate}},
 				}
-				if err := d.gorm.Create(d.newRunRow(organization, report)).Error; err != nil {
+				if err := d.gorm.Create(must(d.runRow(&mirror.Mirror{OrganizationID: organization}, report))(t)).Error; err != nil {
 					t.Fatal(err)
 				}
 			}
