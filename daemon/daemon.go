@@ -19,6 +19,7 @@ import (
 	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/secretscan"
 )
 
 // Options of a daemon.
@@ -58,6 +59,7 @@ type Daemon struct {
 	metrics   *metrics
 	registry  *prometheus.Registry
 	holder    string
+	scanner   mirror.Scanner
 }
 
 // New makes a daemon. Nothing runs before Run.
@@ -67,6 +69,9 @@ func New(o Options) *Daemon {
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
 		rules: o.Config.Rules, committer: committer, log: o.Logger, open: map[string]*session{},
+	}
+	if o.Config.Sync.SecretScan != configs.SecretScanOff {
+		d.scanner = secretscan.New()
 	}
 	d.queue = NewQueue(o.Config.Sync.BatchWindow, d.job)
 	d.leases = &leases{db: o.DB, holder: d.holder, log: o.Logger, gained: d.gained, lost: d.lost, claimNow: make(chan struct{}, 1)}
@@ -203,7 +208,7 @@ func (d *Daemon) lost(id string) {
 
 func (d *Daemon) runner() *mirror.Runner {
 	return &mirror.Runner{
-		Store: d.db, Rules: d.o.Config.Rules(), Committer: committer, Now: time.Now, Logger: d.log,
+		Store: d.db, Rules: d.o.Config.Rules(), Scanner: d.scanner, Committer: committer, Now: time.Now, Logger: d.log,
 		Progress: func(p mirror.Progress) {
 			d.events.publish(web.Event{Type: "run.progress", Organization: p.Organization, Data: p})
 		},

@@ -106,3 +106,25 @@ func TestSecretsNeverLeave_C2_C3(t *testing.T) {
 		}
 	})
 }
+
+func TestPublicCredentialIsHeldBack(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		token := "ghp_" + "x7Kq2mZ9vR4tL8wN1pB6cY3dF5gH0jS2aQ9e"
+		w.insert("commands", "slug", "'leaky'", "name", "'Leaky'", "prompt", quote("Use "+token))
+		w.insert("commands", "slug", "'clean'", "name", "'Clean'", "prompt", "'Hi'")
+		w.synced()
+		w.wantNoFile("commands/leaky.json")
+		if _, there := w.files()["commands/clean.json"]; !there {
+			t.Error("everything else does not go on")
+		}
+		item := w.get("commands/leaky")["git_integration"].(map[string]any)["error"].(map[string]any)
+		if message := item["message"].(string); item["code"] != "VALIDATION_FAILED" || !strings.Contains(message, "prompt") || strings.Contains(message, token) {
+			t.Errorf("error: %v", item)
+		}
+		w.exec("UPDATE commands SET prompt = 'Use the environment' WHERE slug = 'leaky'")
+		w.synced()
+		if _, there := w.files()["commands/leaky.json"]; !there {
+			t.Error("the mended row was not exported")
+		}
+	})
+}

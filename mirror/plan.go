@@ -16,6 +16,8 @@ type Input struct {
 	Layout  document.Layout
 	Policy  document.Policy
 	Rules   Rules
+	// Scanner holds back what looks like a credential; nil lets everything pass.
+	Scanner Scanner
 	// HistoryRewritten: the branch does not contain what was last settled, so
 	// every document that an import replaces is kept.
 	HistoryRewritten bool
@@ -49,6 +51,7 @@ func NewPlan(in Input) *Plan {
 	if in.HistoryRewritten {
 		p.keepReplaced()
 	}
+	p.scan()
 	for _, d := range p.decisions {
 		d.toRow, d.toFile = d.writesRow(), d.writesFile(in.Layout)
 		d.actions = d.describe(in.Layout)

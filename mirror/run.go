@@ -27,6 +27,7 @@ type Request struct {
 type Runner struct {
 	Store     Store
 	Rules     Rules
+	Scanner   Scanner   // nil: exports are not scanned for credentials
 	Committer Signature // author of commits that name no person
 	Now       func() time.Time
 	Logger    *slog.Logger
@@ -121,7 +122,7 @@ func (r *run) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan := NewPlan(v.input(r.mirror, r.Rules))
+	plan := NewPlan(r.input(v, r.mirror))
 	a := newApply(r, v, plan)
 	if a.idle() {
 		r.report.SyncedCommit = v.head
@@ -164,13 +165,13 @@ func (r *Runner) Plan(ctx context.Context, m *Mirror, c Clone) ([]Action, error)
 	if err != nil {
 		return nil, err
 	}
-	return NewPlan(v.input(m, r.Rules)).Describe(), nil
+	return NewPlan(r.input(v, m)).Describe(), nil
 }
 
-func (v *view) input(m *Mirror, rules Rules) Input {
+func (r *Runner) input(v *view, m *Mirror) Input {
 	return Input{
 		Subjects: v.subjects, Servers: v.servers, Layout: m.Settings.Layout(),
-		Policy: m.Settings.Conflict, Rules: rules, HistoryRewritten: v.rewritten,
+		Policy: m.Settings.Conflict, Rules: r.Rules, Scanner: r.Scanner, HistoryRewritten: v.rewritten,
 		Mirrored: v.obs.LargestMirrored, Deleted: v.obs.Deleted, Held: v.obs.Held,
 	}
 }
