@@ -49,6 +49,9 @@ func (c *Clone) Build(ctx context.Context, parent mirror.Hash, commits []mirror.
 	if err := c.usable(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.initialize(ctx); err != nil {
+		return nil, err
+	}
 	id, err := c.commitID(parent)
 	if err != nil {
 		return nil, err

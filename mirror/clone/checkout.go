@@ -26,6 +26,9 @@ func (c *Clone) Checkout(ctx context.Context, head mirror.Hash) error {
 	if err != nil {
 		return err
 	}
+	if err := c.initialize(ctx); err != nil {
+		return err
+	}
 	if err := c.finishCheckout(ctx); err != nil {
 		return err
 	}
@@ -42,12 +45,28 @@ func (c *Clone) checkoutTo(ctx context.Context, from, to plumbing.Hash, resumed 
 	if err := c.loadIndex(ctx, from); err != nil {
 		return err
 	}
+	if err := c.checkRoot(to); err != nil {
+		return err
+	}
 	if from != to || resumed {
 		if err := c.moveFiles(ctx, from, to, resumed); err != nil {
 			return checkoutFault(ctx, err)
 		}
 	}
 	return c.moveRefs(ctx, from, to)
+}
+
+// checkRoot looks at the disk even when everything is in memory: somebody may
+// have removed objects under a running daemon.
+func (c *Clone) checkRoot(commit plumbing.Hash) error {
+	if commit.IsZero() {
+		return nil
+	}
+	cm, err := c.store.commit(commit)
+	if err == nil && cm.tree != emptyTree {
+		err = c.store.check(cm.tree)
+	}
+	return err
 }
 
 func checkoutFault(ctx context.Context, err error) error {
@@ -73,6 +92,9 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 	if err != nil {
 		return err
 	}
+	if changes, err = c.addPulled(ctx, changes, from, to, b); err != nil {
+		return err
+	}
 	if len(changes) == 0 {
 		return nil
 	}
@@ -93,6 +115,38 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 		c.store.reopen() // lets go of what the object cache holds
 	}
 	return nil
+}
+
+// addPulled takes into account that somebody pulled in the clone: the working
+// files are then those of a commit between from and to, and nobody's edits.
+func (c *Clone) addPulled(ctx context.Context, changes []change, from, to plumbing.Hash, b *tree) ([]change, error) {
+	at, ok := c.readRef(c.branchRef())
+	if !ok || at == from || at == to {
+		return changes, nil
+	}
+	if in, err := c.contains(ctx, to, at); err != nil || !in {
+		return changes, ctx.Err()
+	}
+	a, err := c.store.rootOf(at)
+	if err != nil {
+		return nil, err
+	}
+	pulled, err := c.diffTrees(ctx, a, b)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]int, len(changes))
+	for i := range changes {
+		known[changes[i].path] = i
+	}
+	for _, p := range pulled {
+		if i, ok := known[p.path]; ok {
+			changes[i].also = p.old.id
+		} else { // changed and changed back
+			changes = append(changes, change{path: p.path, old: p.old, new: p.new, also: p.new.id})
+		}
+	}
+	return changes, nil
 }
 
 // applyChanges deletes, then writes; it returns what changes in the index.

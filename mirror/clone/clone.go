@@ -132,7 +132,7 @@ func Open(ctx context.Context, o Options) (_ *Clone, err error) {
 }
 
 // claim opens the directories and takes the lock.
-func (c *Clone) claim() error {
+func (c *Clone) claim() (err error) {
 	if err := os.MkdirAll(c.o.Dir, 0o755); err != nil {
 		return err
 	}
@@ -146,10 +146,15 @@ func (c *Clone) claim() error {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
-	case !fi.IsDir(): // a link or a worktree's pointer to somewhere else
-		if err := root.Rename(".git", c.asideName("dot-git")); err != nil {
+	case !fi.IsDir(): // a link, or a worktree's pointer to somewhere else
+		if err := root.Rename(".git", ".confmirror-dot-git"); err != nil {
 			return err
 		}
+		defer func() {
+			if err == nil {
+				err = c.newKeeper().keep(".confmirror-dot-git", "dot-git")
+			}
+		}()
 	}
 	if err := root.MkdirAll(".git/confmirror", 0o755); err != nil {
 		return err
@@ -159,11 +164,6 @@ func (c *Clone) claim() error {
 	}
 	c.lock, err = takeLock(c.git, "confmirror/lock")
 	return err
-}
-
-// asideName is a free name at the top of the working tree.
-func (c *Clone) asideName(what string) string {
-	return "confmirror-" + what + "-" + c.o.Now().UTC().Format(stampFormat)
 }
 
 // release closes everything that is open.

@@ -28,6 +28,9 @@ func (c *Clone) Fetch(ctx context.Context, head mirror.Hash) error {
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
+	if err := c.initialize(ctx); err != nil {
+		return err
+	}
 	have := c.haves()
 	if !c.store.has(want) {
 		if err := c.download(ctx, want, have); err != nil {
@@ -91,7 +94,9 @@ func (c *Clone) download(ctx context.Context, want plumbing.Hash, have []plumbin
 		}
 		return fetchFault(err)
 	}
-	if !c.store.has(want) {
+	if err := c.store.check(want); err != nil && !errors.Is(err, plumbing.ErrObjectNotFound) {
+		return err // a damaged pack of ours hides what came
+	} else if err != nil {
 		return networkFault("The git server did not send what it was asked for.", fmt.Errorf("commit %s is missing from the pack", want))
 	}
 	return nil

@@ -17,6 +17,8 @@ import (
 type change struct {
 	path     string
 	old, new treeEntry
+	// also is another content that is nobody's edit: somebody pulled it.
+	also plumbing.Hash
 }
 
 var tmpCount atomic.Uint64
@@ -157,7 +159,7 @@ func (c *Clone) isOurs(d *workDir, name string, ch *change) bool {
 		return true
 	}
 	id, ok := hashFile(d.root, name, fi)
-	return ok && (id == ch.old.id && ch.old.mode != 0 || id == ch.new.id && ch.new.mode != 0)
+	return ok && (id == ch.old.id && ch.old.mode != 0 || id == ch.new.id && ch.new.mode != 0 || id == ch.also)
 }
 
 // hashFile is the blob id that a working file would have.

@@ -119,6 +119,9 @@ func (c *Clone) healTips(ctx context.Context) error {
 		if _, err := c.store.rootOf(head); err != nil {
 			return err
 		}
+		if err := c.checkRecent(ctx, head); err != nil {
+			return err
+		}
 		if at, ok := c.readRef(c.branchRef()); !ok || !c.store.has(at) {
 			c.log.Warn("healed the branch's ref", "ref", c.branchRef())
 			if err := c.replace(ctx, c.branchRef(), []byte(head.String()+"\n")); err != nil {
@@ -141,6 +144,21 @@ func (c *Clone) healTips(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkRecent reads the newest commits; older history is checked when it is walked.
+func (c *Clone) checkRecent(ctx context.Context, at plumbing.Hash) error {
+	for range 64 {
+		cm, err := c.store.commit(at)
+		if err != nil {
+			return err
+		}
+		if len(cm.parents) == 0 {
+			break
+		}
+		at = cm.parents[0]
+	}
+	return ctx.Err()
 }
 
 // Restore brings back working files that are missing or empty, and returns their
@@ -183,7 +201,7 @@ func (c *Clone) restore(ctx context.Context) ([]string, error) {
 			}
 		}
 		mode := treeEntry{mode: e.mode, id: e.id, name: path.Base(e.path)}
-		changes = append(changes, change{e.path, mode, mode})
+		changes = append(changes, change{path: e.path, old: mode, new: mode})
 	}
 	w.leave()
 	if len(changes) == 0 {

@@ -113,13 +113,19 @@ func (s *store) again(id plumbing.Hash, f func() error) error {
 }
 
 // has reports whether the object exists, without reading it.
-func (s *store) has(id plumbing.Hash) bool {
+func (s *store) has(id plumbing.Hash) bool { return s.check(id) == nil }
+
+// check is has with the reason.
+func (s *store) check(id plumbing.Hash) error {
 	return s.again(id, func() error {
-		if _, err := s.git.Lstat(loosePath(id)); err == nil {
+		if fi, err := s.git.Lstat(loosePath(id)); err == nil {
+			if fi.Size() == 0 {
+				return errors.New("its file is empty")
+			}
 			return nil
 		}
 		return s.packs.HasEncodedObject(id)
-	}) == nil
+	})
 }
 
 // size is an object's size, without inflating it.

@@ -87,7 +87,7 @@ func (d *treeDiff) pair(dir string, a, b *treeEntry, depth int) error {
 	if old.mode == 0 && new.mode == 0 || old.mode == new.mode && old.id == new.id {
 		return nil
 	}
-	d.out = append(d.out, change{path, old, new})
+	d.out = append(d.out, change{path: path, old: old, new: new})
 	return nil
 }
 
