@@ -30,13 +30,14 @@ var testIdentity = mirror.Identity{Repository: "{0b5f}", Branch: "main", Prefix:
 // world is a migrated database with one connected organization.
 type world struct {
 	*testing.T
-	db     *DB
-	mirror *mirror.Mirror
+	db      *DB
+	mirror  *mirror.Mirror
+	dataDir string
 }
 
 func newWorld(t *testing.T, target dbtest.Target) *world {
 	t.Helper()
-	w := &world{T: t, db: open(t, target)}
+	w := &world{T: t, db: open(t, target), dataDir: target.DataDir}
 	if err := w.db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
