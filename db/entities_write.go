@@ -124,6 +124,14 @@ func (d *DB) place(tx *gorm.DB, organizationID string, t *table, slug string, cu
 	}
 	row.entity().UpdatedAt, row.entity().UpdatedBy = at(d.now()), w.UpdatedBy
 	w.into(row)
+	if err := d.save(tx, t, row, current == nil, next); err != nil {
+		return nil, err
+	}
+	return d.liveRow(tx, organizationID, t, row.entity().Slug, deref(owner(row)))
+}
+
+// save writes a document in stored form into a row, new or locked.
+func (d *DB) save(tx *gorm.DB, t *table, row record, isNew bool, next *document.Document) (err error) {
 	skill, isSkill := row.(*skillRow)
 	var drop []string
 	var files []skillFileRow
@@ -132,8 +140,7 @@ func (d *DB) place(tx *gorm.DB, organizationID string, t *table, slug string, cu
 	} else {
 		put(row, next)
 	}
-	var err error
-	if current == nil {
+	if isNew {
 		err = t.create(tx, []record{row})
 	} else {
 		err = tx.Table(t.name).Where("id = ?", row.entity().ID).UpdateColumns(columnValues(row)).Error
@@ -141,10 +148,7 @@ func (d *DB) place(tx *gorm.DB, organizationID string, t *table, slug string, cu
 	if err == nil && isSkill {
 		err = d.writeFiles(tx, []*skillRow{skill}, map[string][]string{skill.Entity.ID: drop}, files)
 	}
-	if err != nil {
-		return nil, refusedWrite(err)
-	}
-	return d.liveRow(tx, organizationID, t, row.entity().Slug, deref(owner(row)))
+	return refusedWrite(err)
 }
 
 // columnValues are all columns that a write names: every one that the document
@@ -229,6 +233,9 @@ func (w EntityWrite) check(kind document.Kind) error {
 
 // refusedWrite tells a slug that is taken, and what else the tables refuse, from faults.
 func refusedWrite(err error) error {
+	if err == nil {
+		return nil
+	}
 	pg, _ := errors.AsType[*pgconn.PgError](err)
 	code, _ := errors.AsType[sqlite3.ExtendedErrorCode](err)
 	if pg != nil && pg.Code == "23505" && strings.HasSuffix(pg.ConstraintName, "_live_slug") || code == sqlite3.CONSTRAINT_UNIQUE {
