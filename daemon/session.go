@@ -25,15 +25,7 @@ type Connector struct {
 	HTTP      *http.Client // nil: each client's own
 	UserAgent string
 
-	mu      sync.Mutex
-	sources map[sourceKey]*bitbucket.TokenSource
-}
-
-// sourceKey tells consumers apart; the secret is part of it, so that a rotated one
-// starts anew and a wrong one never finds another's token.
-type sourceKey struct {
-	url, id string
-	secret  mirror.Secret
+	tokens bitbucket.TokenSources
 }
 
 func (c *Connector) remote(s mirror.Settings) (remote, error) {
@@ -44,7 +36,9 @@ func (c *Connector) remote(s mirror.Settings) (remote, error) {
 		static := bitbucket.NewStaticToken(s.AccessToken)
 		tokens, r.credentials = static, static
 	case s.ClientID != "" || !s.ClientSecret.IsZero():
-		source, err := c.source(s)
+		source, err := c.tokens.Source(bitbucket.Consumer{
+			ID: s.ClientID, Secret: s.ClientSecret, URL: s.OAuthURL, HTTP: c.HTTP, UserAgent: c.UserAgent,
+		})
 		if err != nil {
 			return remote{}, err
 		}
@@ -64,26 +58,6 @@ func (c *Connector) remote(s mirror.Settings) (remote, error) {
 		r.host = client
 	}
 	return r, nil
-}
-
-func (c *Connector) source(s mirror.Settings) (*bitbucket.TokenSource, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := sourceKey{s.OAuthURL, s.ClientID, s.ClientSecret}
-	if source := c.sources[key]; source != nil {
-		return source, nil
-	}
-	source, err := bitbucket.NewTokenSource(bitbucket.Consumer{
-		ID: s.ClientID, Secret: s.ClientSecret, URL: s.OAuthURL, HTTP: c.HTTP, UserAgent: c.UserAgent,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if c.sources == nil {
-		c.sources = map[sourceKey]*bitbucket.TokenSource{}
-	}
-	c.sources[key] = source
-	return source, nil
 }
 
 // resolve finds out which branch of which repository the settings mean. A branch
