@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/confmirror/confmirror/daemon"
+	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/mirror"
+)
+
+func (p *Program) checkCommand() *cobra.Command {
+	var organization string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Test the connection to the repository, step by step",
+		Long: `Test each connection step by step: credentials, repository, reading over git,
+branch, and the right to push. Nothing is changed. The first step that fails is
+shown with its remedy.
+
+Exit status: 0 every connection works; 1 one does not.`,
+		Example: `  confmirror check
+  confmirror check --organization acme --json`,
+		Args: cobra.NoArgs,
+		RunE: p.work(func(ctx context.Context, _ []string) error { return p.check(ctx, organization, asJSON) }),
+	}
+	organizationFlag(c, &organization, "only this organization (`slug`)")
+	c.Flags().BoolVar(&asJSON, "json", false, `print JSON: {"checks": [...]}`)
+	return c
+}
+
+// checked is one connection's test as --json prints it.
+type checked struct {
+	Organization string `json:"organization"`
+	web.TestResult
+}
+
+func (p *Program) check(ctx context.Context, organization string, asJSON bool) error {
+	targets, err := p.checkTargets(ctx, organization)
+	if err != nil {
+		return err
+	}
+	connector := p.connector()
+	list := []checked{}
+	status := exitDone
+	for _, t := range targets {
+		tested := connector.Test(ctx, t.settings)
+		if !tested.OK {
+			status = exitFailed
+		}
+		list = append(list, checked{t.organization, tested})
+		if !asJSON {
+			fmt.Fprintf(p.Stdout, "%s: %s\n", t.organization, t.settings.CloneURL())
+			p.printTest(tested)
+		}
+	}
+	if asJSON {
+		if err := p.printJSON(map[string]any{"checks": list}); err != nil {
+			return err
+		}
+	}
+	return result(status)
+}
+
+func (p *Program) connector() *daemon.Connector {
+	return &daemon.Connector{UserAgent: "confmirror/" + p.versionInfo().Version}
+}
+
+type checkTarget struct {
+	organization string
+	settings     mirror.Settings
+}
+
+// checkTargets are the connections to test. Those of the configuration need no
+// database: they can be tested before anything is set up.
+func (p *Program) checkTargets(ctx context.Context, organization string) (targets []checkTarget, err error) {
+	c, err := p.load()
+	if err != nil {
+		return nil, err
+	}
+	configured := map[string]bool{}
+	for _, m := range c.Mirrors {
+		configured[m.Organization] = true
+		if organization == "" || organization == m.Organization {
+			targets = append(targets, checkTarget{m.Organization, m.Settings()})
+		}
+	}
+	if configured[organization] {
+		return targets, nil
+	}
+	there, err := databaseExists(c)
+	if err != nil || !there {
+		if len(targets) == 0 && err == nil {
+			err = hint(errors.New("there is no connection to test"), "connect an organization with `confmirror connect`, or list it below mirrors: in the configuration file")
+		}
+		return targets, err
+	}
+	s, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	refs, err := s.mirrors(ctx, organization)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		if configured[ref.Organization] {
+			continue
+		}
+		settings, err := s.db.ConnectionSettings(ctx, ref.OrganizationID)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", ref.Organization, err)
+		}
+		targets = append(targets, checkTarget{ref.Organization, settings})
+	}
+	return targets, nil
+}
+
+func (p *Program) printTest(t web.TestResult) {
+	for _, step := range t.Steps {
+		if step.OK {
+			fmt.Fprintf(p.Stdout, "  ok    %-10s %s\n", step.Name, step.Message)
+			continue
+		}
+		fmt.Fprintf(p.Stdout, "  FAIL  %-10s %s: %s\n", step.Name, step.Code, step.Message)
+		if step.Remedy != "" {
+			fmt.Fprintf(p.Stdout, "        hint: %s\n", step.Remedy)
+		}
+	}
+}

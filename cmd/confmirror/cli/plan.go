@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+func (p *Program) planCommand() *cobra.Command {
+	var organization string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what a run would do",
+		Long: `Show what a run would do now, decided by the same code as a run. Nothing is
+written to the database's entities or to the branch, and a running daemon is not
+disturbed.
+
+Exit status: 0 there is nothing to do; 3 there is something to do; 4 blocked.`,
+		Example: `  confmirror plan
+  confmirror plan --organization acme --json`,
+		Args: cobra.NoArgs,
+		RunE: p.work(func(ctx context.Context, _ []string) error { return p.plan(ctx, organization, asJSON) }),
+	}
+	organizationFlag(c, &organization, "only this organization (`slug`)")
+	c.Flags().BoolVar(&asJSON, "json", false, `print JSON: {"actions": [...]}`)
+	return c
+}
+
+// plannedAction is an action with the organization that it concerns.
+type plannedAction struct {
+	Organization string `json:"organization"`
+	mirror.Action
+}
+
+func (p *Program) plan(ctx context.Context, organization string, asJSON bool) error {
+	s, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	refs, err := s.mirrors(ctx, organization)
+	if err != nil {
+		return err
+	}
+	d := p.daemon(s)
+	planned := []plannedAction{}
+	for _, ref := range refs {
+		actions, err := d.Plan(ctx, ref.OrganizationID)
+		if err != nil {
+			return fmt.Errorf("%s: %w", ref.Organization, err)
+		}
+		for _, a := range actions {
+			planned = append(planned, plannedAction{ref.Organization, a})
+		}
+	}
+	if asJSON {
+		if err := p.printJSON(map[string]any{"actions": planned}); err != nil {
+			return err
+		}
+	} else {
+		p.printPlan(planned)
+	}
+	if len(planned) > 0 {
+		return outcome(exitProblems)
+	}
+	return nil
+}
+
+func (p *Program) printPlan(planned []plannedAction) {
+	if len(planned) == 0 {
+		fmt.Fprintln(p.Stdout, "nothing to do: both sides agree")
+		return
+	}
+	w := table(p.Stdout)
+	fmt.Fprintln(w, "ORGANIZATION\tDIRECTION\tACTION\tPATH\tDETAIL")
+	for _, a := range planned {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.Organization, a.Direction, a.Verb, a.Path, or(a.Detail, "-"))
+	}
+	w.Flush()
+}

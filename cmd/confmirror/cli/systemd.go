@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+)
+
+// service tells systemd how the daemon is. Without systemd all of it does nothing.
+type service struct{ log *slog.Logger }
+
+func newSystemd(log *slog.Logger) service { return service{log} }
+
+func (s service) notify(state string) {
+	if _, err := systemd.SdNotify(false, state); err != nil {
+		s.log.Warn("systemd was not told", "state", state, "error", err)
+	}
+}
+
+func (s service) stopping() { s.notify(systemd.SdNotifyStopping) }
+
+// waiting asks for another minute before systemd calls the start a failure.
+func (s service) waiting(why string) {
+	s.notify("STATUS=" + why + "\nEXTEND_TIMEOUT_USEC=60000000")
+}
+
+// ready says so, and feeds the watchdog until ctx ends.
+func (s service) ready(ctx context.Context) {
+	s.notify("STATUS=\n" + systemd.SdNotifyReady)
+	interval, err := systemd.SdWatchdogEnabled(false)
+	if err != nil || interval <= 0 {
+		return
+	}
+	go func() {
+		tick := time.NewTicker(interval / 2)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				s.notify(systemd.SdNotifyWatchdog)
+			}
+		}
+	}()
+}

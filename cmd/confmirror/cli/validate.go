@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/confmirror/confmirror/configs"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+func (p *Program) validateCommand() *cobra.Command {
+	var prefix, format string
+	c := &cobra.Command{
+		Use:   "validate DIR",
+		Short: "Check a checked-out repository, offline",
+		Long: `Check every configuration file of a checked-out repository by the rules that an
+import applies, without network and database: for CI pipelines and for editors.
+Toolkits are checked against the MCP servers in the same directory.
+
+Each problem is a line "path:line:column CODE message".
+
+Exit status: 0 all files are valid; 3 there are problems.`,
+		Example: `  confmirror validate .
+  confmirror validate . --path-prefix src --format junit >report.xml`,
+		Args: cobra.ExactArgs(1),
+		RunE: p.work(func(_ context.Context, args []string) error { return p.validate(args[0], prefix, format) }),
+	}
+	c.Flags().StringVar(&prefix, "path-prefix", "", "`directory` in the repository that holds the five kinds' directories")
+	c.Flags().StringVar(&format, "format", "text", "text, json or junit")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json", "junit"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func (p *Program) validate(dir, prefix, format string) error {
+	write, ok := map[string]func(*validation) error{
+		"text": p.validationText, "json": p.validationJSON, "junit": p.validationJUnit,
+	}[format]
+	if !ok {
+		return misuse("--format %q: expected text, json or junit", format)
+	}
+	clean, err := configs.CleanPathPrefix(prefix)
+	if err != nil {
+		return misuse("--path-prefix %q: %w", prefix, err)
+	}
+	limits := document.DefaultLimits
+	if p.configPath != "" { // a pipeline has no configuration, as a rule
+		c, err := p.load()
+		if err != nil {
+			return err
+		}
+		limits = c.Rules().Limits
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return &usageError{err}
+	}
+	defer root.Close()
+	if clean != "" {
+		if info, err := root.Stat(clean); err != nil || !info.IsDir() {
+			return misuse("--path-prefix %q: %s has no such directory", prefix, dir)
+		}
+	}
+	v := &validation{root: root, layout: document.Layout{Prefix: clean}, limits: limits}
+	if err := v.run(); err != nil {
+		return err
+	}
+	if err := write(v); err != nil {
+		return err
+	}
+	if v.failed() > 0 {
+		return outcome(exitProblems)
+	}
+	return nil
+}
+
+// validation is one repository's check.
+type validation struct {
+	root   *os.Root
+	layout document.Layout
+	limits document.Limits
+	files  []*validated // by kind and name
+}
+
+// validated is one entity's file, or a skill's directory.
+type validated struct {
+	kind     document.Kind
+	slug     string
+	path     string // in the repository
+	content  []byte // of a JSON kind
+	document *document.Document
+	problem  *document.Problem // nil: valid
+}
+
+// where is the place of the problem.
+func (f *validated) where() (path string, line, column int) {
+	path = f.path
+	if f.problem.File != "" && f.kind == document.Skills {
+		path += "/" + f.problem.File
+	}
+	return path, max(f.problem.Line, 1), max(f.problem.Column, 1)
+}
+
+// line is the problem as text.
+func (f *validated) line() string {
+	path, line, column := f.where()
+	message := strings.ReplaceAll(f.problem.Message, "\n", " ")
+	return fmt.Sprintf("%s:%d:%d %s %s", path, line, column, f.problem.Code, message)
+}
+
+func (v *validation) failed() (n int) {
+	for _, f := range v.files {
+		if f.problem != nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (v *validation) run() error {
+	for _, kind := range document.Kinds {
+		if err := v.walk(kind); err != nil {
+			return err
+		}
+	}
+	v.references()
+	return nil
+}
+
+// references checks the toolkits against the servers in the directory. A server
+// whose own file is wrong is there, and its tools are not known.
+func (v *validation) references() {
+	servers := map[string]document.Server{}
+	for _, f := range v.files {
+		if f.kind == document.MCPServers {
+			servers[f.slug] = document.Server{}
+			if f.document != nil {
+				servers[f.slug] = f.document.ServerFacts()
+			}
+		}
+	}
+	for _, f := range v.files {
+		if f.document == nil {
+			continue
+		}
+		if problem := document.CheckReferences(f.document, servers); problem != nil {
+			f.problem = problem.Locate(f.content)
+		}
+	}
+}
