@@ -75,7 +75,7 @@ func showSecrets(row *db.Entity) *document.Document {
 
 // MarshalJSON joins both into one object.
 func (e *entity) MarshalJSON() ([]byte, error) {
-	body, err := json.Marshal(e.document)
+	body, err := e.document.MarshalJSON() // json.Marshal would write < as \u003c
 	if err != nil {
 		return nil, err
 	}

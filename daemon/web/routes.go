@@ -208,6 +208,9 @@ func (s *Server) prepare(r route, c *call, admin bool) error {
 	if slug == "" || r.path == orgRoot && r.method == http.MethodPut {
 		return nil
 	}
+	if !document.ValidSlug(document.Toolkits, slug) { // a database might refuse to look for it
+		return notFound("organization")
+	}
 	o, err := s.db.Organization(c.Context(), slug)
 	if errors.Is(err, db.ErrNotFound) {
 		return notFound("organization")

@@ -133,6 +133,10 @@ func header(name, value string) option {
 
 func from(address string) option { return func(r *http.Request) { r.RemoteAddr = address } }
 
+func withContext(ctx context.Context) option {
+	return func(r *http.Request) { *r = *r.WithContext(ctx) }
+}
+
 var anonymous option = func(r *http.Request) { r.Header.Del("Authorization") }
 
 // do sends a request as the admin. A body that is no string or bytes goes as JSON.
