@@ -27,11 +27,11 @@ import (
 )
 
 // Main runs a package's tests, stops the server and exits. Leaked goroutines fail the run.
-func Main(m *testing.M, options ...goleak.Option) {
+func Main(m goleak.TestingM, options ...goleak.Option) {
 	goleak.VerifyTestMain(stopping{m}, options...)
 }
 
-type stopping struct{ tests *testing.M }
+type stopping struct{ tests goleak.TestingM }
 
 func (s stopping) Run() int {
 	code := s.tests.Run()
@@ -73,8 +73,14 @@ func Postgres(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
+	return create(t, s, "")
+}
+
+// create makes a database for one test and returns its URL.
+func create(t testing.TB, s *server, options string) string {
+	t.Helper()
 	name := "test_" + strings.ToLower(rand.Text())
-	if err := s.execute("CREATE DATABASE " + name); err != nil {
+	if err := s.execute("CREATE DATABASE " + name + options); err != nil {
 		t.Fatalf("dbtest: create database: %v", err)
 	}
 	t.Cleanup(func() {
