@@ -7,12 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/confmirror/confmirror/configs"
@@ -64,7 +62,7 @@ type Daemon struct {
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: holderName()}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby()}
 	d.connector = &Connector{HTTP: o.HTTP, UserAgent: "confmirror/" + o.Version}
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
@@ -74,22 +72,13 @@ func New(o Options) *Daemon {
 		d.scanner = secretscan.New()
 	}
 	d.queue = NewQueue(o.Config.Sync.BatchWindow, d.job)
-	d.leases = &leases{db: o.DB, holder: d.holder, log: o.Logger, gained: d.gained, lost: d.lost, claimNow: make(chan struct{}, 1)}
+	d.leases = &leases{db: o.DB, log: o.Logger, gained: d.gained, lost: d.lost, claimNow: make(chan struct{}, 1)}
 	d.metrics = newMetrics(d.registry, d)
 	return d
 }
 
 // committer signs the daemon's commits.
 var committer = mirror.Signature{Name: "confmirror", Email: "noreply@confmirror.invalid"}
-
-// holderName tells daemons apart, and people where to look.
-func holderName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString()[:8])
-}
 
 // Run serves until ctx ends, then finishes or undoes what is under way. It fails
 // at once if it cannot listen or connect the configured mirrors.
@@ -101,6 +90,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return fmt.Errorf("http.listen: %w", err)
 		}
 	}
+	own, err := takeInstance(d.o.Config.DataDir)
+	if err != nil {
+		listener.Close()
+		return fmt.Errorf("data_dir %s: %w", d.o.Config.DataDir, err)
+	}
+	defer own.release()
+	d.holder, d.leases.holder = own.holder, own.holder
 	if err := d.connectConfigured(ctx); err != nil {
 		listener.Close()
 		return err
@@ -127,14 +123,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.o.Ready != nil {
 		d.o.Ready(listener.Addr().String())
 	}
-	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-failed:
+	case err := <-failed:
 		stopQueue()
 		stopWork()
-	}
-	if err != nil {
 		return err // the process ends; there is nothing to wait for
 	}
 	wg.Wait()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/confmirror/confmirror/daemon/web"
-	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 )
 
@@ -44,32 +43,14 @@ func (e engine) Sync(ctx context.Context, organizationID string) (*mirror.Report
 			return nil, r.Err
 		}
 	}
-	return WaitForHolder(ctx, e.db, organizationID)
-}
-
-// holderPoll is how often a run at another daemon is looked for.
-const holderPoll = 100 * time.Millisecond
-
-// WaitForHolder asks the mirror's holder for a run and waits for one that covers the request.
-func WaitForHolder(ctx context.Context, database *db.DB, organizationID string) (*mirror.Report, error) {
-	request, err := database.Request(ctx, organizationID)
+	request, err := e.db.Request(ctx, organizationID)
 	if err != nil {
 		return nil, err
 	}
-	tick := time.NewTicker(holderPoll)
-	defer tick.Stop()
 	for {
-		covered, runID, err := database.Covered(ctx, organizationID)
-		if err != nil {
-			return nil, err
-		}
-		if covered >= request && runID != "" {
-			return database.Run(ctx, organizationID, runID)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-tick.C:
+		report, err := e.awaitHolder(ctx, organizationID, request)
+		if report != nil || err != nil {
+			return report, err
 		}
 	}
 }

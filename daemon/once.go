@@ -13,6 +13,9 @@ import (
 // ErrPaused: the mirror is paused, so nothing runs it.
 var ErrPaused = errPaused
 
+// holderPoll is how often a run at another daemon is looked for.
+const holderPoll = 100 * time.Millisecond
+
 // takeOverPoll is how often a command that waits for the holder looks whether the
 // lease has become free.
 const takeOverPoll = 2 * time.Second
@@ -40,6 +43,12 @@ func (d *Daemon) Once(ctx context.Context, organizationID string, o OnceOptions)
 	}
 	request, err := d.db.Request(ctx, organizationID)
 	if err != nil {
+		return nil, err
+	}
+	if own, err := takeInstance(d.o.Config.DataDir); err == nil {
+		defer own.release()
+		d.holder = own.holder
+	} else if !errors.Is(err, errInUse) {
 		return nil, err
 	}
 	told := false
