@@ -16,6 +16,9 @@ type edit struct {
 	deleted  bool
 	file     *mirror.FileChange
 	children map[string]*edit
+	// parent: something was written below, so a file in its place is gone, even
+	// if what was written is deleted again.
+	parent bool
 	// guarded: a directory that leads to the mirrored paths; what stands in its
 	// place and is none belongs to people and is not replaced.
 	guarded bool
@@ -44,9 +47,13 @@ func (e *edit) put(path string, ch *mirror.FileChange, scope int, own ownership)
 	at := e
 	at.guarded = true
 	for i, part := range parts {
-		if at.file != nil { // a file written before is now a directory
+		if at.file != nil { // written before
+			if ch.Delete {
+				return // there is nothing below a file
+			}
 			at.file, at.deleted = nil, true
 		}
+		at.parent = at.parent || !ch.Delete
 		next := at.children[part]
 		if next == nil {
 			next = &edit{}
@@ -107,7 +114,7 @@ func (b *builder) edit(old treeEntry, e *edit) (treeEntry, error) {
 		}
 		return was, nil
 	}
-	if e.deleted {
+	if e.deleted || e.parent && !e.guarded && !old.isDir() {
 		old = treeEntry{name: old.name}
 	}
 	if e.file != nil {

@@ -189,6 +189,7 @@ func TestFetchCancelledLeavesAUsableClone_P7_H12_H16(t *testing.T) {
 		t.Fatalf("got %v, want Canceled", err)
 	}
 	<-gone
+	w.idle()
 	w.around = nil
 	if left := tempFiles(t, w.dir); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
@@ -210,6 +211,7 @@ func TestStalledTransferEnds_H16(t *testing.T) {
 	}
 	_, err := w.Remote(ctx)
 	fault(t, err, mirror.CodeNetworkUnreachable, mirror.Transient)
+	w.idle()
 	w.around = func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
 		rw.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 		io.Copy(io.Discard, r.Body)
@@ -218,7 +220,7 @@ func TestStalledTransferEnds_H16(t *testing.T) {
 		<-r.Context().Done()
 	}
 	fault(t, w.Fetch(ctx, want), mirror.CodeNetworkUnreachable, mirror.Transient)
-	w.around = nil
+	w.idle()
 }
 
 func TestFetchDamagedPack(t *testing.T) {

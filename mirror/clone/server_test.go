@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ type server struct {
 	bare string
 	*httptest.Server
 	requests atomic.Int64
+	busy     sync.RWMutex
 	// around wraps the backend of a test that wants a server with moods.
 	around func(w http.ResponseWriter, r *http.Request, next http.Handler)
 }
@@ -52,6 +54,8 @@ func newServer(t *testing.T) *server {
 		h.ServeHTTP(w, r)
 	})
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.busy.RLock()
+		defer s.busy.RUnlock()
 		s.requests.Add(1)
 		if s.around != nil {
 			s.around(w, r, handler)
@@ -66,6 +70,12 @@ func newServer(t *testing.T) *server {
 type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// idle waits for requests whose clients have gone.
+func (s *server) idle() {
+	s.busy.Lock()
+	defer s.busy.Unlock()
+}
 
 func (s *server) url() string { return s.URL + "/ws/repo.git" }
 
