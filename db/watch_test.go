@@ -4,8 +4,6 @@ import (
 	"context"
 	"testing"
 	"time"
-
-	"github.com/confmirror/confmirror/db/dbtest"
 )
 
 // watching is a watcher under test.
@@ -169,11 +167,8 @@ func TestWatchByNotification(t *testing.T) {
 
 // TestWatchFile: another process's commit is seen.
 func TestWatchFile(t *testing.T) {
-	target := dbtest.Target{DataDir: dbtest.SQLite(t)}
+	target := migrated.SQLite(t)
 	here, there := open(t, target), open(t, target)
-	if err := here.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	id := connect(t, here, "acme")
 	settled(t, here)
 	w := watch(t, here, true)
@@ -204,9 +199,5 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 // postgresDB is a fresh, migrated PostgreSQL database.
 func postgresDB(t *testing.T) *DB {
 	t.Helper()
-	d := open(t, dbtest.Target{Dialect: "postgres", URL: dbtest.Postgres(t), DataDir: t.TempDir()})
-	if err := d.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return d
+	return open(t, migrated.Postgres(t))
 }

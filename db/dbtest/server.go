@@ -34,6 +34,14 @@ var shared struct {
 	started bool
 	server  *server
 	err     error
+	exits   []func() error // what else stop does
+}
+
+// atExit lets f run when the tests have ended.
+func atExit(f func() error) {
+	shared.Lock()
+	defer shared.Unlock()
+	shared.exits = append(shared.exits, f)
 }
 
 // running starts the server on first use. A failure is kept: the next test would
@@ -54,10 +62,15 @@ func stop() error {
 	defer shared.Unlock()
 	s := shared.server
 	shared.started, shared.server, shared.err = false, nil, nil
-	if s == nil {
-		return nil
+	var errs []error
+	for _, exit := range shared.exits {
+		errs = append(errs, exit())
 	}
-	return s.stop()
+	shared.exits = nil
+	if s != nil {
+		errs = append(errs, s.stop())
+	}
+	return errors.Join(errs...)
 }
 
 func (s *server) url(database string) string {
