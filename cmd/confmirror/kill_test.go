@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 // are edited. Nothing may be lost, nothing may happen twice.
 func TestKilledAtAnyInstant(t *testing.T) {
 	rounds := 4
-	if n, err := strconv.Atoi(os.Getenv("CONFMIRROR_KILL_ROUNDS")); err == nil {
+	if n, err := strconv.Atoi(os.Getenv("CONFMIRROR_TEST_KILL_ROUNDS")); err == nil {
 		rounds = n
 	}
 	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
