@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"sync"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -125,10 +126,18 @@ func (d *DB) insertContents(tx *gorm.DB, organizationID string, contents map[str
 	return flush()
 }
 
+// packers are kept: making one costs more than what it packs.
+var packers = sync.Pool{New: func() any {
+	w, _ := flate.NewWriter(nil, flate.DefaultCompression) // the level is valid
+	return w
+}}
+
 func pack(data []byte) (encoding string, packed []byte) {
 	var out bytes.Buffer
-	w, _ := flate.NewWriter(&out, flate.DefaultCompression) // the level is valid
-	_, _ = w.Write(data)                                    // a buffer takes everything
+	w := packers.Get().(*flate.Writer)
+	defer packers.Put(w)
+	w.Reset(&out)
+	_, _ = w.Write(data) // a buffer takes everything
 	_ = w.Close()
 	if out.Len() < len(data) {
 		return encodingDeflate, out.Bytes()

@@ -126,7 +126,16 @@ func (s *observing) addWanted(k document.Kind) error {
 		}
 		s.addRows(rows)
 	}
-	if slugs := s.wanted.slugs[k].list(); len(slugs) > 0 {
+	slugs := set{}
+	for slug := range s.wanted.slugs[k] {
+		slugs[slug] = true
+	}
+	for _, r := range s.rows { // a live row's slug is answered for: nobody else counts there
+		if e := r.record.entity(); r.kind == k && !e.DeletedAt.Valid && owner(r.record) == nil {
+			delete(slugs, e.Slug)
+		}
+	}
+	if slugs := slugs.list(); len(slugs) > 0 {
 		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.ours(), s.inText("slug", slugs))
 		if err != nil {
 			return err
@@ -148,7 +157,13 @@ func (s *observing) addWanted(k document.Kind) error {
 			return err
 		}
 	}
-	if paths := s.wanted.paths[k].list(); len(paths) > 0 {
+	var paths []string
+	for path := range s.wanted.paths[k] {
+		if s.bases[mirror.Key{Kind: k, Path: path}] == nil {
+			paths = append(paths, path)
+		}
+	}
+	if len(paths) > 0 {
 		return s.addBases(where(s.tx.Where("kind = ?", k), s.inText("path", paths)))
 	}
 	return nil

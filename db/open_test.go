@@ -96,3 +96,53 @@ func TestOpenSQLitePath(t *testing.T) {
 		t.Fatalf("%v %v", info, err)
 	}
 }
+
+// The tables may live in any schema, and capture finds them from any search_path.
+func TestMigrateSchema(t *testing.T) {
+	target := dbtest.Target{Dialect: "postgres", URL: dbtest.Postgres(t)}
+	admin := open(t, target)
+	if _, err := admin.sql.Exec(`CREATE SCHEMA "An App"`); err != nil {
+		t.Fatal(err)
+	}
+	target.URL += `&search_path=%22An%20App%22`
+	w := newWorld(t, target)
+	if _, err := admin.sql.Exec(`INSERT INTO "An App".toolkits (organization_id, slug) VALUES ($1, 'a')`, w.org()); err != nil {
+		t.Fatal(err)
+	}
+	w.equal(len(w.all().Changes), 1)
+	if current, _, err := admin.SchemaVersion(t.Context()); err != nil || current != 0 {
+		t.Fatalf("the public schema: version %d, %v", current, err)
+	}
+}
+
+// A cancelled context ends a call, and says so, on both databases.
+func TestCancelled(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
+		w := newWorld(t, target)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, observing := w.db.Observe(ctx, w.mirror, mirror.Query{})
+		_, importing := w.db.Import(ctx, w.mirror, "r", []*mirror.RowChange{create(toolkit("a", "A"))})
+		for _, err := range []error{observing, importing, w.db.Settle(ctx, w.mirror, &mirror.Settlement{})} {
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A connection that broke is replaced, or its fault is a transient one.
+func TestConnectionLost(t *testing.T) {
+	w := newWorld(t, dbtest.Target{Dialect: "postgres", URL: dbtest.Postgres(t)})
+	tx := w.begin()
+	other := w.begin()
+	w.in(other, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	_, err := tx.Exec(`SELECT 1`)
+	var fault *mirror.Fault
+	if err := w.db.fault(err); !errors.As(err, &fault) || fault.Class != mirror.Transient {
+		t.Fatalf("%v", err)
+	}
+	_ = tx.Rollback()
+	w.ok(other.Rollback())
+	w.equal(len(w.all().Rows), 0)
+}

@@ -234,4 +234,10 @@ func testSkillLate(t *testing.T, w *world) {
 	o = w.all()
 	w.equal(row(o, id).Document.Digest(), o.Bases[0].Digest)
 	w.equal(len(o.Changes), 0)
+	// Deleted meanwhile: it stays so.
+	w.exec(`UPDATE skills SET slug = 's4'`)
+	o = w.observe(mirror.Query{})
+	w.exec(`UPDATE skills SET deleted_at = created_at`)
+	w.exported(o, id, mirror.Key{Kind: document.Skills, Path: "skills/s3"})
+	w.equal(row(w.all(), id).Deleted, true)
 }

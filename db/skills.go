@@ -190,8 +190,12 @@ func (d *DB) behind(query *gorm.DB, m *mirror.Mirror, ids set, consumed []int64)
 	rows = map[string]*storedRow{}
 	var complete []*storedRow
 	for _, r := range skills {
-		if id := r.record.entity().ID; files[id] == len(r.document.Files) {
-			rows[id] = r
+		e := r.record.entity()
+		if files[e.ID] != len(r.document.Files) {
+			continue
+		}
+		rows[e.ID] = r
+		if !e.DeletedAt.Valid {
 			complete = append(complete, r)
 		}
 	}
@@ -226,7 +230,7 @@ func (d *DB) behind(query *gorm.DB, m *mirror.Mirror, ids set, consumed []int64)
 	for id, r := range rows {
 		e := r.record.entity()
 		name, description := r.document.Frontmatter()
-		if docs[id] == nil && r.problem == nil && name != "" && !late[id] && (!says(e.Name, name) || !says(e.Description, description)) {
+		if docs[id] == nil && r.problem == nil && !e.DeletedAt.Valid && name != "" && !late[id] && (!says(e.Name, name) || !says(e.Description, description)) {
 			docs[id] = r.document
 		}
 	}

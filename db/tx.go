@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -11,7 +13,7 @@ import (
 // write runs f in one transaction. On PostgreSQL it is READ COMMITTED: what a
 // lock waited for is seen. On SQLite it holds the write lock from its start.
 func (d *DB) write(ctx context.Context, f func(tx *gorm.DB) error) error {
-	return d.fault(d.gorm.WithContext(ctx).Transaction(f))
+	return d.ended(ctx, d.gorm.WithContext(ctx).Transaction(f))
 }
 
 // snapshot runs f in a transaction that only reads, and sees one state of the database.
@@ -20,7 +22,16 @@ func (d *DB) snapshot(ctx context.Context, f func(tx *gorm.DB) error) error {
 	if d.postgres {
 		options.Isolation = sql.LevelRepeatableRead
 	}
-	return d.fault(d.gorm.WithContext(ctx).Transaction(f, options))
+	return d.ended(ctx, d.gorm.WithContext(ctx).Transaction(f, options))
+}
+
+// ended is a transaction's error. A cancelled context is what it is, whatever the
+// driver says of the statement that it interrupted.
+func (d *DB) ended(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return d.fault(err)
 }
 
 // lock makes a query lock what it reads; SQLite's transaction has its lock already.
