@@ -136,10 +136,7 @@ func (w *world) start() {
 	w.t.Helper()
 	w.config.HTTP.Listen = "127.0.0.1:0"
 	ready := make(chan string, 1)
-	d := daemon.New(daemon.Options{
-		Config: w.config, DB: w.db, AdminToken: mirror.NewSecret(adminToken), Logger: w.logger(), Version: "test",
-		Ready: func(address string) { ready <- address },
-	})
+	d := w.newDaemon(func(address string) { ready <- address })
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
@@ -171,6 +168,12 @@ func (w *world) start() {
 	w.must(err)
 	w.orgID = o.ID
 	w.eventually("the daemon holds the mirror", func() bool { return w.mirror()["holder"] != nil && w.mirror()["holder"] != "" })
+}
+
+func (w *world) newDaemon(ready func(address string)) *daemon.Daemon {
+	return daemon.New(daemon.Options{
+		Config: w.config, DB: w.db, AdminToken: mirror.NewSecret(adminToken), Logger: w.logger(), Version: "test", Ready: ready,
+	})
 }
 
 func (w *world) must(err error) {
