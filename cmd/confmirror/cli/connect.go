@@ -125,11 +125,8 @@ func (p *Program) afterConnect(ctx context.Context, s *site, o *db.Organization)
 	if !tested.OK {
 		return outcome(exitFailed)
 	}
-	status, err := s.db.Status(ctx, o.ID)
-	if err == nil && status.Holder == "" {
-		fmt.Fprintln(p.Stdout, "No daemon runs it yet: `confmirror sync` runs it once, `confmirror serve` from now on.")
-	}
-	return err
+	fmt.Fprintln(p.Stdout, "\nA running daemon takes it up now. Without one, `confmirror sync` runs it once, `confmirror serve` from now on.")
+	return nil
 }
 
 // connectionWrite is what the flags make of the stored connection, or of none.

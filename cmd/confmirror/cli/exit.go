@@ -128,7 +128,7 @@ func describe(err error) (message, cause, remedy string) {
 		message = strings.TrimSuffix(message, fault.Error()) + fault.Code + ": " + fault.Message
 		remedy = fault.Remedy
 		if fault.Err != nil {
-			cause = fault.Err.Error()
+			cause = strings.Join(strings.Fields(fault.Err.Error()), " ") // some causes have several lines
 		}
 	case errors.As(err, &usage) && !errors.As(err, &help):
 		remedy = "see `confmirror --help`, or --help after a command"

@@ -41,7 +41,9 @@ func (p *Program) holdCommand(verdict mirror.Verdict, c *cobra.Command) *cobra.C
 	var organization, hold string
 	var list bool
 	c.Args = cobra.NoArgs
-	c.RunE = p.work(func(ctx context.Context, _ []string) error { return p.decideHold(ctx, organization, hold, list, verdict) })
+	c.RunE = p.work(func(ctx context.Context, _ []string) error {
+		return p.decideHold(ctx, organization, hold, list, verdict)
+	})
 	organizationFlag(c, &organization, "the organization's `slug` (default: the only one)")
 	c.Flags().StringVar(&hold, "hold", "", "`id` of the list, as --list prints it (default: the list as it is now)")
 	c.Flags().BoolVar(&list, "list", false, "only print what is held")

@@ -27,13 +27,13 @@ func (p *Program) logger(c *configs.Config) *slog.Logger {
 	return p.loggerAt(c, level)
 }
 
-// quietLogger is the log of a command that ends: its result is what it prints,
-// so that only warnings are left for the log.
+// quietLogger is the log of a command that ends: what went wrong is its result,
+// which it prints, so that only errors are left for the log.
 func (p *Program) quietLogger(c *configs.Config) *slog.Logger {
 	if p.verbose || c.Log.Level == "debug" {
 		return p.logger(c)
 	}
-	return p.loggerAt(c, slog.LevelWarn)
+	return p.loggerAt(c, slog.LevelError)
 }
 
 func (p *Program) loggerAt(c *configs.Config, level slog.Level) *slog.Logger {
