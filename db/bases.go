@@ -66,11 +66,11 @@ func (d *DB) putBases(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, drop 
 		"row_id", "slug", "git_id", "digest", "unknown_keys", "content_id", "parted")).CreateInBatches(rows, engineBatch).Error
 }
 
-// byKind groups paths.
+// byKind groups paths, as columns hold them.
 func byKind(keys []mirror.Key) map[document.Kind][]string {
 	paths := map[document.Kind][]string{}
 	for _, key := range keys {
-		paths[key.Kind] = append(paths[key.Kind], key.Path)
+		paths[key.Kind] = append(paths[key.Kind], textOf(key.Path))
 	}
 	return paths
 }

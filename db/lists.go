@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -14,7 +15,11 @@ import (
 // plan whatever it asks for, and no limit on parameters is met.
 
 // inText is "column is one of values", for a text column. The column is ours, never input.
+// What is no text (git allows any bytes in a name) is in no column, and nothing to fail for.
 func (d *DB) inText(column string, values []string) clause.Expression {
+	if slices.ContainsFunc(values, isNoText) {
+		values = slices.DeleteFunc(slices.Clone(values), isNoText)
+	}
 	return d.in(column, "text", values)
 }
 
@@ -70,4 +75,34 @@ type jsonList []string
 func (l jsonList) Value() (driver.Value, error) {
 	data, err := json.Marshal([]string(l))
 	return string(data), err
+}
+
+func isNoText(s string) bool { return !storable(s) }
+
+// noText begins a name that is no text, quoted. No path and no slug of ours begins so.
+const noText = "\ufffd\""
+
+// textOf is a file's path or slug for a text column; nameOf is the inverse.
+func textOf(name string) string {
+	if isNoText(name) {
+		return "\ufffd" + strconv.QuoteToASCII(name)
+	}
+	return name
+}
+
+func nameOf(text string) string {
+	if quoted, ok := strings.CutPrefix(text, "\ufffd"); ok && strings.HasPrefix(text, noText) {
+		if name, err := strconv.Unquote(quoted); err == nil {
+			return name
+		}
+	}
+	return text
+}
+
+func textsOf(names []string) []string {
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = textOf(name)
+	}
+	return texts
 }

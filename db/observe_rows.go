@@ -105,7 +105,7 @@ func (s *observing) addOpen(servers []string) error {
 	}
 	conditions := []clause.Expression{clause.Expr{SQL: "due"}}
 	if len(paths) > 0 {
-		conditions = append(conditions, s.inText("path", paths))
+		conditions = append(conditions, s.inText("path", textsOf(paths)))
 	}
 	if len(ids) > 0 {
 		conditions = append(conditions, s.inText("row_id", ids))
@@ -212,6 +212,7 @@ func (s *observing) addUnsettled(tx *gorm.DB) error {
 	var left []*unsettledRow
 	err := tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity).Find(&left).Error
 	for _, u := range left {
+		u.Path, u.Slug = nameOf(u.Path), nameOf(u.Slug)
 		s.left[mirror.Key{Kind: document.Kind(u.Kind), Path: u.Path}] = u
 	}
 	return err

@@ -97,8 +97,8 @@ func (d *DB) settleOpen(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) err
 	var rows []unsettledRow
 	for _, u := range s.Unsettled {
 		row := unsettledRow{
-			OrganizationID: m.OrganizationID, Identity: identity, Kind: string(u.Kind), Path: u.Path,
-			RowID: u.RowID, Slug: u.Slug, Reason: string(u.Reason), WaitsFor: jsonStrings(u.WaitsFor), Due: u.Due,
+			OrganizationID: m.OrganizationID, Identity: identity, Kind: string(u.Kind), Path: textOf(u.Path),
+			RowID: u.RowID, Slug: textOf(u.Slug), Reason: string(u.Reason), WaitsFor: jsonStrings(u.WaitsFor), Due: u.Due,
 			Digest: string(u.Digest), GitID: u.GitID, Direction: string(u.Direction), Verdict: string(u.Verdict), CreatedAt: at(d.now()),
 		}
 		if i, twice := latest[u.Key]; twice {
@@ -136,7 +136,7 @@ func (d *DB) settleRejected(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement)
 	var rows []rejectedRow
 	for _, r := range s.Rejected {
 		row := rejectedRow{
-			OrganizationID: m.OrganizationID, Kind: string(r.Kind), Path: r.Path, Slug: r.Slug, GitID: r.GitID,
+			OrganizationID: m.OrganizationID, Kind: string(r.Kind), Path: textOf(r.Path), Slug: textOf(r.Slug), GitID: r.GitID,
 			Error: encode(r.Error), CreatedAt: at(d.now()), UpdatedAt: at(d.now()),
 		}
 		if i, twice := latest[r.Key]; twice {
@@ -250,7 +250,7 @@ func (d *DB) settleHistory(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) 
 		}
 	}
 	for _, e := range s.Events {
-		row := eventRow{OrganizationID: m.OrganizationID, RunID: runID, Code: e.Code, Message: e.Message, CreatedAt: at(d.now())}
+		row := eventRow{OrganizationID: m.OrganizationID, RunID: runID, Code: e.Code, Message: textOf(e.Message), CreatedAt: at(d.now())}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ func init() {
 	storeCases["settle: what is remembered"] = testSettleAll
 	storeCases["settle: the brake's hour"] = testSettleBrake
 	storeCases["settle: a verdict given meanwhile"] = testSettleVerdict
+	storeCases["settle: names that are no text"] = testSettleBytes
 	storeCases["intents and their contents"] = testIntents
 	storeCases["skills: the columns' edits"] = testSkillColumns
 	storeCases["skills: a stale column is no edit"] = testSkillStale
@@ -240,4 +241,19 @@ func testSkillLate(t *testing.T, w *world) {
 	w.exec(`UPDATE skills SET deleted_at = created_at`)
 	w.exported(o, id, mirror.Key{Kind: document.Skills, Path: "skills/s3"})
 	w.equal(row(w.all(), id).Deleted, true)
+}
+
+// Git allows any bytes in a name; PostgreSQL's text does not.
+func testSettleBytes(t *testing.T, w *world) {
+	key := mirror.Key{Kind: document.Toolkits, Path: "toolkits/\xff.json"}
+	entry := mirror.Query{Entries: []mirror.Entry{{Kind: document.Toolkits, Slug: "\xff", Path: key.Path, GitID: "g"}}}
+	w.settle(mirror.Settlement{
+		Unsettled: []*mirror.Unsettled{{Key: key, Slug: "\xff", Reason: mirror.ReasonInvalid}},
+		Rejected:  []*mirror.RejectedFile{{Key: key, Slug: "\xff"}},
+	})
+	o := w.observe(entry)
+	w.equal([]any{len(o.Unsettled), o.Unsettled[0].Key, o.Unsettled[0].Slug}, []any{1, key, "\xff"})
+	w.settle(mirror.Settlement{Settled: []mirror.Key{key}, Accepted: []mirror.Key{key}})
+	w.equal(len(w.observe(entry).Unsettled), 0)
+	w.equal(w.text(`SELECT count(*) FROM rejected_files`), "0")
 }
