@@ -326,7 +326,7 @@ func TestInterruptedCheckoutIsFinished_S6(t *testing.T) {
 		} else if !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v, want Canceled", err)
 		}
-		if _, err := os.Stat(filepath.Join(w.dir, ".git/confmirror/checkout")); err == nil {
+		if journal, _ := filepath.Glob(filepath.Join(w.dir, ".git/confmirror/checkout-*")); len(journal) == 1 {
 			w.write(t, "toolkits/.confmirror-tmp-left", "of a killed process")
 			interrupted++
 		}
@@ -409,4 +409,15 @@ func TestLargeFileIsStreamed_P3(t *testing.T) {
 	w.commit("main", files{"big.bin": big + "x"})
 	w.pull(t)
 	w.clean(t)
+}
+
+func TestOneFlushForABatch_H6(t *testing.T) {
+	w := newWorld(t)
+	w.commit("main", files{"toolkits/a.json": "1", "toolkits/b.json": "1", "README.md": "r"})
+	if n := clone.SyncCounted(func() { w.pull(t) }); n != 1 {
+		t.Errorf("%d flushes", n)
+	}
+	if n := clone.SyncCounted(func() { w.checkout(t, w.head("main")) }); n != 0 {
+		t.Errorf("%d flushes for nothing", n)
+	}
 }

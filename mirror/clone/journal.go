@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -12,11 +11,11 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// Files below .git/confmirror: the commit that is checked out, and, while a
-// checkout is going on, the commits it goes from and to.
+// Below .git/confmirror stand the commit that is checked out, and, while a
+// checkout is going on, an empty file named after the commits it goes from and to.
 const (
-	headFile    = "confmirror/head"
-	journalFile = "confmirror/checkout"
+	headFile      = "confmirror/head"
+	journalPrefix = "checkout-"
 )
 
 // checkedOut is the commit whose files are in the working tree; zero for none.
@@ -33,47 +32,38 @@ func (c *Clone) checkedOut() plumbing.Hash {
 	return id
 }
 
-// writeJournal notes a checkout before its first write, durably: half of one
-// must not look like somebody's edits.
+// writeJournal notes a checkout before its first write: half of one must not
+// look like somebody's edits. All of it is in the file's name: file systems that
+// keep a journal of their own bring names to the disk in order, without a flush.
 func (c *Clone) writeJournal(from, to plumbing.Hash) error {
-	tmp := journalFile + ".new"
-	f, err := c.git.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
+	if _, _, name := c.readJournal(); name != "" {
+		return nil // the same one, resumed: another would have been finished before
 	}
-	_, err = f.WriteString(from.String() + " " + to.String() + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = c.git.Rename(tmp, journalFile)
-	}
-	return err
+	return writeNew(c.git, "confmirror/"+journalPrefix+from.String()+"-"+to.String(), nil, 0o644)
 }
 
-// readJournal returns an interrupted checkout.
-func (c *Clone) readJournal() (from, to plumbing.Hash, ok bool) {
-	b, err := c.git.ReadFile(journalFile)
-	if err != nil {
-		return from, to, false
+// readJournal returns an interrupted checkout; name "" is none.
+func (c *Clone) readJournal() (from, to plumbing.Hash, name string) {
+	for _, e := range readDir(c.git, "confmirror") {
+		hexes, ok := strings.CutPrefix(e.Name(), journalPrefix)
+		if !ok {
+			continue
+		}
+		a, z, _ := strings.Cut(hexes, "-")
+		from, ok1 := toID(mirror.Hash(a))
+		to, ok2 := toID(mirror.Hash(z))
+		if ok1 && ok2 {
+			return from, to, "confmirror/" + e.Name()
+		}
 	}
-	a, z, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
-	from, ok1 := toID(mirror.Hash(a))
-	to, ok2 := toID(mirror.Hash(z))
-	return from, to, ok1 && ok2
+	return from, to, ""
 }
 
 // finishCheckout completes what a kill or a cancelled context interrupted.
 func (c *Clone) finishCheckout(ctx context.Context) error {
-	if !exists(c.git, journalFile) {
+	from, to, name := c.readJournal()
+	if name == "" {
 		return nil
-	}
-	from, to, ok := c.readJournal()
-	if !ok {
-		return c.git.Remove(journalFile) // it was cut off: nothing had been written yet
 	}
 	c.log.Info("finishing an interrupted checkout", "from", from, "to", to)
 	return c.checkoutTo(ctx, from, to, true)
@@ -102,7 +92,11 @@ func (c *Clone) moveRefs(ctx context.Context, from, to plumbing.Hash) error {
 }
 
 func (c *Clone) endJournal() error {
-	if err := c.git.Remove(journalFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	_, _, name := c.readJournal()
+	if name == "" {
+		return nil
+	}
+	if err := c.git.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return cloneFault("The clone cannot be written.", err)
 	}
 	return nil

@@ -287,7 +287,7 @@ func (c *Clone) clearFiles(ctx context.Context) error {
 			changes = append(changes, change{path: e.path, old: treeEntry{mode: e.mode, id: e.id}})
 		}
 	}
-	if from, to, ok := c.readJournal(); ok {
+	if from, to, name := c.readJournal(); name != "" {
 		changes = c.addJournal(ctx, changes, from, to)
 	}
 	w := &checkoutRun{c: c, ctx: ctx, keep: k, changed: make(map[string]*indexEntry)}

@@ -12,4 +12,5 @@ var errNotDir error = syscall.ENOTDIR
 
 func exchange(*os.File, string, string) error  { return errors.ErrUnsupported }
 func renameNew(*os.File, string, string) error { return errors.ErrUnsupported }
-func syncAll(dir *os.File) error               { return nil }
+
+var syncAll = func(dir *os.File) error { return dir.Sync() }

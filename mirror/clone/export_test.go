@@ -1,0 +1,17 @@
+package clone
+
+import "os"
+
+// SkipSync lets tests run without flushing a shared disk after every checkout.
+func SkipSync() {
+	syncAll = func(*os.File) error { return nil }
+}
+
+// SyncCounted counts the flushes while f runs.
+func SyncCounted(f func()) (n int) {
+	old := syncAll
+	syncAll = func(*os.File) error { n++; return nil }
+	defer func() { syncAll = old }()
+	f()
+	return n
+}
