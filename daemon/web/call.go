@@ -46,17 +46,28 @@ func (c *call) nothing() error {
 	return nil
 }
 
+// How long a body may take: a while, and what the slowest line needs for it.
+const (
+	sending = 20 * time.Second
+	slowest = 64 << 10 // bytes a second
+)
+
 // body reads at most limit bytes.
 func (c *call) body(limit int64) ([]byte, error) {
 	if c.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
+	// Who sends a byte now and then holds no connection for ever. The deadline is lifted
+	// again: past it the server would take the client for gone.
+	control := http.NewResponseController(c.w)
+	_ = control.SetReadDeadline(time.Now().Add(sending + time.Duration(limit/slowest)*time.Second))
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, limit))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, tooLarge(limit)
 	}
 	if err != nil {
-		return nil, &failure{status: http.StatusBadRequest, code: "BAD_REQUEST", message: "The request's body ended early.", cause: err}
+		return nil, &failure{status: http.StatusBadRequest, code: "BAD_REQUEST", message: "The request's body ended early, or took too long.", cause: err}
 	}
 	return body, nil
 }

@@ -29,13 +29,12 @@ func (s *Server) readConnection(f form, stored *db.ConnectionInfo) (db.Connectio
 	if stored != nil {
 		w.Settings = stored.Settings
 	}
-	r := fieldReader{form: f}
-	workspace, repository := r.named(w.Workspace, w.Repository)
-	w.Workspace, w.Repository = workspace, repository
+	r := fieldReader{form: f, problems: map[string]string{}}
+	w.Workspace, w.Repository = r.named(w.Workspace, w.Repository)
 	r.text("branch", &w.Branch, "")
 	r.text("path_prefix", &w.PathPrefix, "")
-	r.word("push", (*string)(&w.Push), string(live.push))
-	r.word("conflict", (*string)(&w.Conflict), string(live.conflict))
+	r.text("push", (*string)(&w.Push), string(live.push))
+	r.text("conflict", (*string)(&w.Conflict), string(live.conflict))
 	// "" is a plain git host without REST; the other two are always somewhere.
 	r.text("api_url", &w.APIURL, "")
 	r.text("oauth_url", &w.OAuthURL, mirror.DefaultOAuthURL)
@@ -51,30 +50,29 @@ func (s *Server) readConnection(f form, stored *db.ConnectionInfo) (db.Connectio
 	if _, given := f["client_id"]; !given && !w.AccessToken.IsZero() {
 		w.ClientID = ""
 	}
-	problems := r.problems
-	note := func(key, message string) {
-		if _, noted := problems[key]; !noted {
-			problems[key] = message
-		}
-	}
 	checked := w.Settings
 	if stored != nil { // what is kept counts as there
 		fillKept(&checked, w, stored)
 	}
+	_, noWorkspace := r.problems["workspace"]
+	_, noRepository := r.problems["repository"]
 	for _, p := range configs.CheckSettings(&checked) {
-		note(p.Key, p.Message)
+		if named := p.Key == "workspace" || p.Key == "repository"; named && (noWorkspace || noRepository) {
+			continue // said already, and without the password that an address may hold
+		}
+		r.problem(p.Key, p.Message)
 	}
 	w.PathPrefix, w.APIURL, w.OAuthURL, w.GitURL = checked.PathPrefix, checked.APIURL, checked.OAuthURL, checked.GitURL
 	for key, address := range map[string]string{"api_url": w.APIURL, "oauth_url": w.OAuthURL, "git_url": w.GitURL} {
 		if message := refusedHost(address, live.allowedHosts); message != "" {
-			note(key, message)
+			r.problem(key, message)
 		}
 	}
 	if repository, _, _ := f.text("repository"); elsewhere(repository, w.GitURL) {
-		note("repository", "git_url is on another host; expected git_url, api_url and oauth_url of the repository's host")
+		r.problem("repository", "git_url is on another host; expected git_url, api_url and oauth_url of the repository's host")
 	}
-	if len(problems) > 0 {
-		return w, invalidFields(problems)
+	if len(r.problems) > 0 {
+		return w, invalidFields(r.problems)
 	}
 	return w, nil
 }
@@ -101,19 +99,16 @@ func elsewhere(repository, gitURL string) bool {
 	return err == nil && !strings.EqualFold(git.Hostname(), at.Hostname())
 }
 
-// fieldReader reads a form's fields into settings; the first wrong type stops it.
+// fieldReader reads a form's fields into settings.
 type fieldReader struct {
 	form     form
-	problems map[string]string
-	err      error
+	problems map[string]string // by field
+	err      error             // a field of a wrong type
 }
 
 // text sets a field that is given; "" and null are empty.
 func (r *fieldReader) text(name string, at *string, empty string) {
-	text, given, err := r.form.text(name)
-	if err != nil && r.err == nil {
-		r.err = err
-	}
+	text, given := r.value(name)
 	if !given {
 		return
 	}
@@ -122,16 +117,10 @@ func (r *fieldReader) text(name string, at *string, empty string) {
 	}
 }
 
-// word is text that is one of a few words.
-func (r *fieldReader) word(name string, at *string, empty string) { r.text(name, at, empty) }
-
 // secret sets a secret that is given. keep is true where the stored one stays: the
 // field is left out, or "" as a form sends what nobody typed; null removes it.
 func (r *fieldReader) secret(name string, at *mirror.Secret) (keep bool) {
-	text, given, err := r.form.text(name)
-	if err != nil && r.err == nil {
-		r.err = err
-	}
+	text, given := r.value(name)
 	text = strings.TrimRight(text, "\r\n") // of a file
 	*at = mirror.NewSecret(text)
 	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }) {
@@ -140,50 +129,48 @@ func (r *fieldReader) secret(name string, at *mirror.Secret) (keep bool) {
 	return !given || r.form[name] == ""
 }
 
+// problem notes what is wrong with a field; what was found first explains it best.
 func (r *fieldReader) problem(name, message string) {
-	if r.problems == nil {
-		r.problems = map[string]string{}
+	if _, noted := r.problems[name]; !noted {
+		r.problems[name] = message
 	}
-	r.problems[name] = message
+}
+
+// value reads a field's text; the first wrong type stops everything.
+func (r *fieldReader) value(name string) (text string, given bool) {
+	text, given, err := r.form.text(name)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return text, given
 }
 
 // named reads workspace and repository, the latter in any form that people have it in.
 func (r *fieldReader) named(workspace, repository string) (string, string) {
-	if r.problems == nil {
-		r.problems = map[string]string{}
-	}
-	asked, asking, err := r.form.text("repository")
-	if err != nil {
-		r.err = err
-		return workspace, repository
-	}
-	given, giving, err := r.form.text("workspace")
-	if err != nil {
-		r.err = err
-		return workspace, repository
-	}
+	asked, asking := r.value("repository")
+	given, giving := r.value("workspace")
 	if !asking {
 		asked = repository
 	}
 	if giving {
 		workspace = given
 	}
-	w, slug, err := bitbucket.ParseRepositoryName(asked, workspace)
+	owner, slug, err := bitbucket.ParseRepositoryName(asked, workspace)
 	if err != nil && !giving { // the address may say which workspace
-		if other, named, err2 := bitbucket.ParseRepositoryName(asked, ""); err2 == nil {
+		if other, named, err := bitbucket.ParseRepositoryName(asked, ""); err == nil {
 			return other, named
 		}
 	}
-	if err != nil {
-		key, message, found := strings.Cut(err.Error(), ": ")
-		if !found || key != "workspace" && key != "repository" {
-			key, message = "repository", err.Error()
-		}
-		if strings.TrimSpace(workspace) == "" && strings.TrimSpace(asked) != "" {
-			key = "workspace"
-		}
-		r.problem(key, message)
-		return workspace, asked
+	if err == nil {
+		return owner, slug
 	}
-	return w, slug
+	key, message, found := strings.Cut(err.Error(), ": ")
+	switch {
+	case strings.TrimSpace(workspace) == "" && strings.TrimSpace(asked) != "":
+		key = "workspace"
+	case !found || key != "workspace" && key != "repository":
+		key, message = "repository", err.Error()
+	}
+	r.problem(key, message)
+	return workspace, asked
 }

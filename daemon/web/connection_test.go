@@ -124,6 +124,7 @@ func TestConnectionsThatCannotBe(t *testing.T) {
 		"an empty workspace":       {map[string]any{"workspace": " "}, 422, "workspace", "workspace"},
 		"no repository":            {map[string]any{"repository": nil}, 422, "repository", "slug"},
 		"a repository with ..":     {map[string]any{"repository": "../x"}, 422, "", ""},
+		"half an address":          {map[string]any{"repository": "https://u:" + canary + "p@bitbucket.org/only", "workspace": nil}, 422, "workspace", ""},
 		"another workspace":        {map[string]any{"repository": "other/x"}, 422, "repository", "other"},
 		"no client":                {map[string]any{"client_id": nil, "client_secret": nil}, 422, "client_id", "access_token"},
 		"no client secret":         {map[string]any{"client_secret": nil}, 422, "client_secret", "missing"},

@@ -38,12 +38,16 @@ func (s *Server) getEntities(c *call) error {
 	if err != nil {
 		return err
 	}
+	failing, err := c.flag("errors")
+	if err != nil {
+		return err
+	}
 	if page.Limit == 0 {
 		page.Limit = defaultPage
 	}
 	list := entityList{Items: []*entity{}, Rejected: []rejectedFile{}, Next: page.Cursor}
 	for bytes := 0; ; {
-		filter := db.EntityFilter{Owner: &owner, Limit: page.Limit - len(list.Items), Cursor: list.Next}
+		filter := db.EntityFilter{Owner: &owner, Limit: page.Limit - len(list.Items), Cursor: list.Next, ErrorsOnly: failing, Search: c.URL.Query().Get("search")}
 		if c.kind == document.Skills {
 			filter.Limit = min(filter.Limit, skillsRead)
 		}

@@ -322,6 +322,14 @@ func TestRejectedFilesAreListed(t *testing.T) {
 		if got.at("rejected", 0, "slug") != "bad" || got.at("rejected", 0, "path") != "toolkits/bad.json" || got.at("rejected", 0, "error", "code") != "INVALID_JSON" {
 			w.t.Errorf("%s", got.Body)
 		}
+		w.do("PUT", org("acme", "toolkits/good"), map[string]any{"slug": "good", "name": "100 %"}).is(201)
+		w.do("PUT", org("acme", "toolkits/other"), map[string]any{"slug": "other", "name": "Other"}).is(201)
+		for query, items := range map[string]int{"": 2, "search=100+%25": 1, "search=GOOD": 1, "search=%00": 0, "errors=true": 0, "errors=false": 2} {
+			if got := w.do("GET", org("acme", "toolkits?"+query), nil).is(200); len(got.at("items").([]any)) != items {
+				w.t.Errorf("%s: %s", query, got.Body)
+			}
+		}
+		w.do("GET", org("acme", "toolkits?errors=many"), nil).is(400)
 		if got := w.do("GET", org("acme", "mirror"), nil).is(200); got.at("errors") != 1 {
 			w.t.Errorf("%s", got.Body)
 		}
@@ -344,7 +352,7 @@ func FuzzPutEntity(f *testing.F) {
 	w.organization("acme")
 	f.Fuzz(func(t *testing.T, kind int, body []byte) {
 		w.t = t
-		k := document.Kinds[uint(kind)%uint(len(document.Kinds))] //nolint:gosec // any kind will do
+		k := document.Kinds[uint(kind)%uint(len(document.Kinds))]
 		path := org("acme", string(k)+"/x")
 		got := w.do("PUT", path, body)
 		switch {

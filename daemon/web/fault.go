@@ -119,11 +119,11 @@ func faultStatus(f *mirror.Fault) int {
 
 // refuse answers with an error, and logs those that somebody has to look at.
 func (s *Server) refuse(c *call, err error) {
-	if c.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		s.log.Debug("the client went away", "method", c.Method, "path", c.URL.Path)
-	}
 	f := asFailure(err)
-	if f.status >= 500 && !errors.Is(err, context.Canceled) {
+	if f.status == http.StatusInternalServerError && c.Context().Err() != nil {
+		f = asFailure(context.Canceled) // whatever it was, it is because the client or the daemon went
+	}
+	if f.status >= 500 && c.Context().Err() == nil {
 		s.log.LogAttrs(c.Context(), slog.LevelError, "a request failed", slog.String("method", c.Method),
 			slog.String("path", c.URL.Path), slog.Int("status", f.status), slog.String("code", f.code), slog.Any("error", f.cause))
 	}

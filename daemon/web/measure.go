@@ -108,7 +108,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			if cause == nil {
 				return
 			}
-			if cause == http.ErrAbortHandler { //nolint:errorlint // that very value
+			if cause == http.ErrAbortHandler { // that very value
 				panic(cause)
 			}
 			s.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))

@@ -160,6 +160,11 @@ func TestRuns(t *testing.T) {
 		if first.at("items", 0, "run_id") != "run-3" || first.at("items", 1, "run_id") != "run-2" || second.at("items", 0, "run_id") != "run-1" || second.at("next_cursor") != "" {
 			w.t.Errorf("%s\n%s", first.Body, second.Body)
 		}
+		if got := w.do("GET", org("acme", "mirror/runs/run-2"), nil).is(200); got.at("run_id") != "run-2" {
+			w.t.Errorf("%s", got.Body)
+		}
+		w.do("GET", org("acme", "mirror/runs/run-9"), nil).fails(404, "NOT_FOUND", "run")
+		w.do("GET", org("acme", "mirror/runs/%00"), nil).fails(404, "NOT_FOUND")
 	})
 }
 

@@ -53,17 +53,18 @@ var routes = []route{
 	}},
 	{"GET", orgRoot + "/mirror/plan", (*Server).getPlan, operation{id: "getPlan", tag: "Mirror", summary: "What a run would do now; nothing is written", out: "Plan"}},
 	{"GET", orgRoot + "/mirror/runs", (*Server).getRuns, operation{id: "listRuns", tag: "Mirror", summary: "Past runs, the latest first", query: paged, out: "RunList"}},
+	{"GET", orgRoot + "/mirror/runs/{run}", (*Server).getRun, operation{id: "getRun", tag: "Mirror", summary: "One run and what it did", out: "Report"}},
 	{"GET", orgRoot + "/mirror/hold", (*Server).getHold, operation{id: "getHold", tag: "Mirror", summary: "The deletions that are held", out: "Hold", more: "404 without any."}},
 	{"POST", orgRoot + "/mirror/approve", (*Server).approve, operation{id: "approve", tag: "Mirror", summary: "Let the held deletions go through", in: "HoldForm", optional: true, out: "Queued"}},
 	{"POST", orgRoot + "/mirror/discard", (*Server).discard, operation{id: "discard", tag: "Mirror", summary: "Undo the held deletions from the other side", in: "HoldForm", optional: true, out: "Queued"}},
-	{"POST", orgRoot + "/mirror/propose", (*Server).propose, operation{id: "propose", tag: "Mirror", summary: "Propose exports as a pull request; this version has none (409)"}},
+	{"POST", orgRoot + "/mirror/propose", (*Server).propose, operation{id: "propose", tag: "Mirror", summary: "Propose exports as a pull request; this version has none (409)", out: "Queued"}},
 	{"POST", orgRoot + "/mirror/pause", (*Server).pause, operation{id: "pause", tag: "Mirror", summary: "Stop runs until they are resumed", out: "Mirror"}},
 	{"POST", orgRoot + "/mirror/resume", (*Server).resume, operation{id: "resume", tag: "Mirror", summary: "Let runs go on", in: "ResumeForm", optional: true, out: "Mirror"}},
 
 	{"GET", orgRoot + "/conflicts", (*Server).getConflicts, operation{id: "listConflicts", tag: "Conflicts", summary: "Conflicts, the latest first", query: append([]string{"all"}, paged...), out: "ConflictList"}},
 	{"POST", orgRoot + "/conflicts/{id}/resolve", (*Server).resolveConflict, operation{id: "resolveConflict", tag: "Conflicts", summary: "Take one side of a conflict", in: "TakeForm", out: "Queued"}},
 
-	{"GET", orgRoot + "/{kind}", (*Server).getEntities, operation{id: "listEntities", tag: "Entities", summary: "List entities by slug, and files that are refused", query: append([]string{"owner"}, paged...), out: "EntityList"}},
+	{"GET", orgRoot + "/{kind}", (*Server).getEntities, operation{id: "listEntities", tag: "Entities", summary: "List entities by slug, and files that are refused", query: append([]string{"owner", "search", "errors"}, paged...), out: "EntityList"}},
 	{"GET", orgRoot + "/{kind}/{slug}", (*Server).getEntity, operation{id: "getEntity", tag: "Entities", summary: "Read one entity", query: []string{"owner"}, out: "Entity", etag: true}},
 	{"PUT", orgRoot + "/{kind}/{slug}", (*Server).putEntity, operation{
 		id: "putEntity", tag: "Entities", summary: "Create or replace an entity", query: []string{"owner"}, in: "EntityForm", out: "Entity", created: true, etag: true, guarded: true,

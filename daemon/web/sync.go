@@ -1,8 +1,10 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 
+	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -91,6 +93,23 @@ func (s *Server) getRuns(c *call) error {
 		run.Commits = orEmpty(run.Commits)
 	}
 	return c.reply(http.StatusOK, newList(runs, next))
+}
+
+func (s *Server) getRun(c *call) error {
+	id := c.PathValue("run")
+	if !storable(id) {
+		return notFound("run")
+	}
+	run, err := s.db.Run(c.Context(), c.organization.ID, id)
+	if errors.Is(err, db.ErrNotFound) {
+		return notFound("run")
+	}
+	if err != nil {
+		return err
+	}
+	run.Commits = orEmpty(run.Commits)
+	run.Actions = run.Actions[:min(len(run.Actions), maxActions)]
+	return c.reply(http.StatusOK, run)
 }
 
 // heldItem is one deletion that waits for a person.
