@@ -1,6 +1,10 @@
 package mirror
 
-import "github.com/confmirror/confmirror/mirror/document"
+import (
+	"slices"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
 
 // join matches bases, rows and files into subjects, one for each entity.
 type join struct {
@@ -93,7 +97,7 @@ func (j *join) addRows() {
 			j.addRow(row)
 		}
 	}
-	for _, row := range j.obs.Rows {
+	for _, row := range slices.Backward(j.obs.Rows) { // the latest deleted is the last
 		if j.byRow[row.ID] != nil || row.Private || !row.Deleted {
 			continue
 		}
