@@ -2,6 +2,7 @@ package db
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,7 +20,7 @@ func TestResolveConflict(t *testing.T) {
 		merged   = `{"slug":"a","name":"GIT","description":"new","skills":["s","t"]}` // decided for git
 		taken    = `{"slug":"a","name":"DB","description":"new","skills":["s","t"]}`
 	)
-	for _, test := range []struct {
+	tests := []struct {
 		name         string
 		reason       mirror.ConflictReason
 		database     string // "": as above
@@ -41,11 +42,12 @@ func TestResolveConflict(t *testing.T) {
 		{name: "a side without a document", reason: mirror.ConflictHistoryRewritten, database: "none", today: git, take: document.PreferDatabase},
 		{name: "the same, edited", reason: mirror.ConflictHistoryRewritten, database: "none", today: merged, take: document.PreferDatabase, want: merged, places: []string{"/description"}},
 		{name: "no side", today: merged, take: "newest", want: merged, breaksAnRule: true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			each(t, func(t *testing.T, d *DB) {
+	}
+	each(t, func(t *testing.T, d *DB) {
+		for i, test := range tests {
+			t.Run(test.name, func(t *testing.T) {
 				ctx := t.Context()
-				id := newOrganization(t, d, "acme")
+				id := newOrganization(t, d, fmt.Sprint("organization-", i))
 				entity, _, err := d.PutEntity(ctx, id, document.Toolkits, "a", writeDoc(t, document.Toolkits, git))
 				if err != nil {
 					t.Fatal(err)
@@ -105,8 +107,8 @@ func TestResolveConflict(t *testing.T) {
 					}
 				}
 			})
-		})
-	}
+		}
+	})
 }
 
 // TestResolveConflictKeepsSecrets: a side's document has no secrets to lose, and may not publish any.

@@ -82,7 +82,7 @@ func (d *DB) SaveConnection(ctx context.Context, organizationID string, w Connec
 		if settings == before && w.Source == row.Source && !row.DisconnectedAt.Valid {
 			return nil
 		}
-		if err := d.notConnected(tx, organizationID, settings); err != nil {
+		if err := d.notConnected(tx, organizationID, settings, "", ""); err != nil {
 			return err
 		}
 		if err := d.setSettings(row, settings, before); err != nil {
@@ -133,15 +133,22 @@ func (w ConnectionWrite) settings(before mirror.Settings) (mirror.Settings, erro
 }
 
 // notConnected makes sure that no other organization mirrors the same files.
-func (d *DB) notConnected(tx *gorm.DB, organizationID string, s mirror.Settings) error {
+// branch and repositoryUUID are what the settings were resolved to, "" while they are not.
+func (d *DB) notConnected(tx *gorm.DB, organizationID string, s mirror.Settings, branch, repositoryUUID string) error {
 	var others []*connectionRow
 	err := tx.Where("organization_id <> ? AND disconnected_at IS NULL", organizationID).
-		Where("lower(workspace) = lower(?) AND lower(repository) = lower(?)", s.Workspace, s.Repository).Find(&others).Error
+		Where("lower(workspace) = lower(?) AND lower(repository) = lower(?) OR repository_uuid <> '' AND repository_uuid = ?",
+			s.Workspace, s.Repository, repositoryUUID).Find(&others).Error
 	if err != nil {
 		return err
 	}
+	wanted := targetOf(s, branch)
 	for _, other := range others {
-		if !targetOf(s, "").overlaps(targetOf(other.publicSettings(), other.ResolvedBranch)) {
+		taken := targetOf(other.publicSettings(), other.ResolvedBranch)
+		if repositoryUUID != "" && other.RepositoryUUID == repositoryUUID {
+			taken.repository = wanted.repository // under another name
+		}
+		if !wanted.overlaps(taken) {
 			continue
 		}
 		return &mirror.Fault{

@@ -118,6 +118,38 @@ func TestAlreadyConnected(t *testing.T) {
 	})
 }
 
+// TestAlreadyConnectedShowsWhenResolved: what a main branch is, and that two names
+// are one repository, is known only once the host was asked.
+func TestAlreadyConnectedShowsWhenResolved(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		identify := func(id, repository, branch string) error {
+			m := must(d.Mirror(ctx, id))(t)
+			return d.Identify(ctx, m, mirror.Identity{Repository: repository, Branch: branch, Prefix: m.Settings.PathPrefix},
+				mirror.Repository{UUID: repository, FullName: "acme/sync"})
+		}
+		one, two, three := newOrganization(t, d, "one"), newOrganization(t, d, "two"), newOrganization(t, d, "three")
+		save(t, d, one, writeOf(nil))
+		save(t, d, two, writeOf(func(w *ConnectionWrite) { w.Branch = "" }))
+		save(t, d, three, writeOf(func(w *ConnectionWrite) { w.Repository = "before-its-renaming" }))
+		if err := identify(one, "{u}", "main"); err != nil {
+			t.Fatal(err)
+		}
+		for name, id := range map[string]string{"main branch": two, "another name": three} {
+			err := identify(id, "{u}", "main")
+			if fault, ok := errors.AsType[*mirror.Fault](err); !ok || fault.Code != mirror.CodeAlreadyConnected {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := identify(two, "{u}", "develop"); err != nil {
+			t.Errorf("another main branch: %v", err)
+		}
+		if err := identify(one, "{u}", "main"); err != nil {
+			t.Errorf("again: %v", err)
+		}
+	})
+}
+
 func TestDisconnectForgetsCredentialsAndState(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()

@@ -78,6 +78,13 @@ func (c *connectionRow) state() mirror.State {
 func (d *DB) Identify(ctx context.Context, m *mirror.Mirror, identity mirror.Identity, repository mirror.Repository) error {
 	key := identityKey(identity)
 	return d.write(ctx, func(tx *gorm.DB) error {
+		if err := d.lockConnections(tx); err != nil {
+			return err
+		}
+		// A main branch, or a repository's new name, may turn out to be another mirror's.
+		if err := d.notConnected(tx, m.OrganizationID, m.Settings, identity.Branch, repository.UUID); err != nil {
+			return err
+		}
 		var c connectionRow
 		if err := d.lock(tx, "NO KEY UPDATE").Where("organization_id = ?", m.OrganizationID).Take(&c).Error; err != nil {
 			if errors.Is(err, gorm.ErrRecordNotFound) {

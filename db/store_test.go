@@ -20,7 +20,7 @@ func TestStore(t *testing.T) {
 	for name, test := range storeCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dbtest.Each(t, func(t *testing.T, target dbtest.Target) { test(t, newWorld(t, target)) })
+			migrated.Each(t, func(t *testing.T, target dbtest.Target) { test(t, newWorld(t, target)) })
 		})
 	}
 }
@@ -53,7 +53,7 @@ func (w *world) connect(slug string) *mirror.Mirror {
 	w.exec(`INSERT INTO bitbucket_connections (organization_id, workspace, repository) VALUES (?, 'acme-corp', ?)`, id, slug)
 	m, err := w.db.Mirror(w.Context(), id)
 	w.ok(err)
-	w.ok(w.db.Identify(w.Context(), m, testIdentity, mirror.Repository{UUID: "{0b5f}", FullName: "acme-corp/" + slug}))
+	w.ok(w.db.Identify(w.Context(), m, testIdentity, mirror.Repository{UUID: "{" + slug + "}", FullName: "acme-corp/" + slug}))
 	return w.again(m)
 }
 

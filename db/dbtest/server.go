@@ -131,7 +131,7 @@ func (s *server) launch(bin string, as *syscall.Credential) error {
 	s.port = port
 	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(port), "-k", s.data(),
 		"-c", "listen_addresses=127.0.0.1",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", // nothing here outlives the process
+		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "wal_level=minimal", "-c", "max_wal_senders=0", // nothing here outlives the process
 		"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "autovacuum=off",
 		"-c", "log_min_messages=warning", "-c", "log_statement=none", "-c", "logging_collector=off", "-c", "log_destination=stderr")
 	if len(s.data()) > 80 { // a socket's path has at most 107 bytes
