@@ -31,28 +31,51 @@ func (f *friendly) WithAttrs(attrs []slog.Attr) slog.Handler {
 var unshown = map[string]bool{"organization": true, "organization_id": true, "run": true, "row": true, "kind": true, "slug": true}
 
 func (f *friendly) Handle(_ context.Context, r slog.Record) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s", r.Time.Format("15:04:05.000"), r.Message)
-	show := func(a slog.Attr) bool {
-		value := a.Value.Resolve().String()
-		switch {
-		case unshown[a.Key] || value == "":
-		case a.Key == "path":
-			b.WriteString(" " + value)
-		case a.Key == "commit":
-			fmt.Fprintf(&b, " (%.10s)", value)
-		default:
-			fmt.Fprintf(&b, "  %s: %s", a.Key, value)
+	line := r.Message
+	if r.Message == "request" {
+		line = requestLine(r)
+	} else {
+		show := func(a slog.Attr) bool {
+			line += attribute(a)
+			return true
 		}
-		return true
+		for _, a := range f.attrs {
+			show(a)
+		}
+		r.Attrs(show)
 	}
-	for _, a := range f.attrs {
-		show(a)
-	}
-	r.Attrs(show)
-	b.WriteByte('\n')
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, err := io.WriteString(f.w, b.String())
+	_, err := fmt.Fprintf(f.w, "%s  %s\n", r.Time.Format("15:04:05.000"), line)
 	return err
+}
+
+func attribute(a slog.Attr) string {
+	value := a.Value.Resolve().String()
+	switch {
+	case unshown[a.Key] || value == "":
+		return ""
+	case a.Key == "path":
+		return " " + value
+	case a.Key == "commit":
+		return fmt.Sprintf(" (%.10s)", value)
+	case a.Key == "code":
+		return ", " + value
+	case a.Key == "problem", a.Key == "message":
+		return ": " + value
+	}
+	return fmt.Sprintf("  %s: %s", a.Key, value)
+}
+
+// requestLine tells of a request to the daemon.
+func requestLine(r slog.Record) string {
+	a := map[string]string{}
+	r.Attrs(func(attr slog.Attr) bool {
+		a[attr.Key] = attr.Value.Resolve().String()
+		return true
+	})
+	if strings.HasPrefix(a["path"], "/api/bitbucket/webhook") {
+		return "a webhook arrived: " + a["status"]
+	}
+	return fmt.Sprintf("%s %s: %s", a["method"], a["path"], a["status"])
 }

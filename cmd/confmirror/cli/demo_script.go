@@ -32,8 +32,7 @@ var steps = []step{
 // script is a round trip under way.
 type script struct {
 	*world
-	work string // the person's own clone
-	head string // the branch's head after the last step
+	work string // the person's own clone, "" before the first push
 }
 
 func (p *Program) demoOnce(ctx context.Context) error {

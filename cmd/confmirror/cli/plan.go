@@ -48,10 +48,16 @@ func (p *Program) plan(ctx context.Context, organization string, asJSON bool) er
 	}
 	d := p.daemon(s)
 	planned := []plannedAction{}
+	status := exitDone
 	for _, ref := range refs {
 		actions, err := d.Plan(ctx, ref.OrganizationID)
-		if err != nil {
-			return fmt.Errorf("%s: %w", ref.Organization, err)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil { // the other mirrors' plans are worth printing
+			err = fmt.Errorf("%s: %w", ref.Organization, err)
+			p.explain(err)
+			status = worse(status, exitStatus(err))
 		}
 		for _, a := range actions {
 			planned = append(planned, plannedAction{ref.Organization, a})
@@ -61,13 +67,13 @@ func (p *Program) plan(ctx context.Context, organization string, asJSON bool) er
 		if err := p.printJSON(map[string]any{"actions": planned}); err != nil {
 			return err
 		}
-	} else {
+	} else if status == exitDone || len(planned) > 0 {
 		p.printPlan(planned)
 	}
 	if len(planned) > 0 {
-		return outcome(exitProblems)
+		status = worse(status, exitProblems)
 	}
-	return nil
+	return result(status)
 }
 
 func (p *Program) printPlan(planned []plannedAction) {

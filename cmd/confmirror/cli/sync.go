@@ -52,8 +52,12 @@ func (p *Program) sync(ctx context.Context, organization string) error {
 			continue
 		}
 		one, err := p.syncOne(ctx, s, d, ref)
-		if err != nil {
+		if ctx.Err() != nil {
 			return err
+		}
+		if err != nil { // the other mirrors go on
+			p.explain(err)
+			one = exitStatus(err)
 		}
 		status = worse(status, one)
 	}
