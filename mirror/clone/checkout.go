@@ -98,6 +98,9 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 	if len(changes) == 0 {
 		return nil
 	}
+	if err := c.reconcileIndex(ctx, from, true); err != nil {
+		return err
+	}
 	if err := c.writeJournal(from, to); err != nil {
 		return err
 	}

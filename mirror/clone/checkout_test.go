@@ -421,3 +421,30 @@ func TestOneFlushForABatch_H6(t *testing.T) {
 		t.Errorf("%d flushes for nothing", n)
 	}
 }
+
+func TestWhatSomebodyStagedOrRemoved(t *testing.T) {
+	w := newWorld(t)
+	w.commit("main", files{"toolkits/a.json": "1", "toolkits/b.json": "1", "toolkits/c.json": "1", "toolkits/d.json": "1"})
+	w.pull(t)
+	git(t, w.dir, "rm", "-q", "toolkits/a.json")
+	git(t, w.dir, "rm", "-q", "--cached", "toolkits/b.json")
+	w.write(t, "toolkits/c.json", "staged")
+	w.write(t, "toolkits/new.json", "new")
+	git(t, w.dir, "add", "toolkits/c.json", "toolkits/new.json")
+	if got, err := w.Restore(ctx); err != nil || len(got) != 1 || got[0] != "toolkits/a.json" {
+		t.Fatal(got, err)
+	}
+	if out := git(t, w.dir, "status", "--porcelain"); out != "M  toolkits/c.json\nA  toolkits/new.json" {
+		t.Error(out)
+	}
+	git(t, w.dir, "rm", "-q", "toolkits/a.json")
+	w.commit("main", files{"toolkits/d.json": "2"})
+	w.pull(t)
+	if got, err := w.Restore(ctx); err != nil || len(got) != 1 {
+		t.Fatal(got, err)
+	}
+	if out := git(t, w.dir, "status", "--porcelain"); out != "M toolkits/c.json\n?? toolkits/new.json" && out != " M toolkits/c.json\n?? toolkits/new.json" {
+		t.Error(out)
+	}
+	w.sound(t)
+}

@@ -55,6 +55,8 @@ type Clone struct {
 	index  *index // what was checked out; nil until it is needed
 	// indexStat is the state of the file that index was read from or written to.
 	indexStat fileStat
+	// indexForeign: another git, or an earlier process, wrote the index.
+	indexForeign bool
 	// generation counts rebuilds; reported remembers in which one a missing
 	// object was reported, so that one which stays missing is not reported for ever.
 	generation int

@@ -1,3 +1,85 @@
-// Package clone is the working-tree clone of one mirror: it implements
+// Package clone keeps the working-tree clone of one mirror: it implements
 // mirror.Clone over git's own formats and protocols, without a git program.
+// People find an ordinary clone in it: they can cd into it and use their git.
+//
+//	Remote    one POST: ls-refs of protocol v2 for the one branch
+//	Fetch     one POST with our tips as haves -> pack, checked and named by us
+//	Diff      merge walk of two commits' trees that skips what is equal
+//	Read      by git id, sizes checked before anything is inflated
+//	Build     only the directories that change are encoded anew
+//	Push      one POST: the old id, the objects known to be new, trees as deltas
+//	Checkout  journal, files, index, one flush, refs
+//
+// Work is proportional to what changed, never to what exists, but for three
+// things: opening looks at every tracked file once, a checkout that changes
+// anything writes the index whole, and a tree is encoded whole when a file in
+// it changes.
+//
+// go-git reads packs and their indexes. Its worktree, its push and its loose
+// objects are not used: they take time by the size of the repository or of its
+// history, move HEAD before they look at the files, delete what people left
+// lying about, ignore locks, leak a connection for each push, take an empty
+// answer for success, and cache half-read objects.
+//
+// # Concurrency
+//
+// One goroutine uses a Clone at a time; a mutex makes a second one wait. Inside,
+// a Build deflates and a Checkout writes files with several goroutines, which
+// all end before the call does; the object store has one reader. Between
+// processes .git/confmirror/lock is locked as long as the clone is open; the
+// kernel gives it back when the holder dies. Other git programs are heeded by
+// their lock files: we write refs and index under <name>.lock, wait two seconds
+// for a lock of theirs, and remove one that is older than ten.
+//
+// # Durability
+//
+// The clone is a cache: losing it loses nothing but time, so nothing is flushed
+// before a push. A checkout flushes once, after its files and index are written
+// and before the refs move (syncfs: a flush for each file would cost more than
+// everything else). What a power cut can still do is healed at the next Open:
+// empty objects, refs and files are dropped or written again.
+//
+//	killed while              and then
+//	receiving a pack          its temporary file is swept at the next Open
+//	writing objects           nothing names them; whole ones are used again
+//	pushing                   Push never happened, or the next Remote shows that it did
+//	checking out              the journal names both commits; the next Checkout or
+//	                          Open finishes, and takes neither's content for an edit
+//	holding a lock            the lock is stale after ten seconds
+//	merging packs             old and new packs stand side by side until the next merge
+//
+// What cannot be healed is mirror.ErrDamaged, or at Open a fresh start:
+// [Clone.Rebuild] takes our files out of the working tree, so that none of them
+// is mistaken for somebody's new one, and leaves an empty clone for Fetch.
+// Failures of the network or of credentials never lead there.
+//
+// # People's files
+//
+// Nothing that somebody wrote is lost. A file is overwritten or deleted only
+// when its content is that of the commit before or after; anything else is moved
+// to .git/confmirror/kept/<time>/<path>. The new file is exchanged with the old
+// one in one step and the old one looked at afterwards, so no edit slips in
+// between. Local commits get a ref below refs/confmirror/kept. Hooks, filters,
+// attributes, line ends and the configuration of a user or a system act on
+// nothing here, and the clone's own configuration keeps them off people's git.
+//
+// # Hostile content
+//
+// Names are names until they become files: what some file system takes for .git
+// or for a way out is neither written to the working tree nor read as part of a
+// skill, one name at a time; con.json is a name like any other. Working
+// directories are entered one component at a time and never through a symbolic
+// link. What stands where a kind's directory or an entity's file should be and
+// is none (a link, a submodule, a file) is unreadable, which is not absent. A
+// pack is hashed with collision detection, deltas are applied within bounds,
+// and a few trees that stand for millions of files are refused.
+//
+// # The remote
+//
+// Every failure is a *mirror.Fault, but for mirror.ErrStale and a cancelled
+// context. A push whose answer is empty, cut off or does not name the branch
+// is not taken for success: the branch is looked at once more, and what cannot
+// be settled is left open. Transfers end when nothing has moved for
+// Options.StallTimeout; a long transfer that moves is never cut. Credentials go
+// to the repository's own origin only, never into an address, a file or a message.
 package clone

@@ -18,6 +18,7 @@ func (c *Clone) loadIndex(ctx context.Context, head plumbing.Hash) error {
 	if err == nil {
 		if x, err := decodeIndex(b); err == nil {
 			c.setIndex(x)
+			c.indexForeign = true
 			return nil
 		}
 		c.log.Warn("the clone's index cannot be read and is made anew")
@@ -34,6 +35,7 @@ func (c *Clone) indexOurs() bool {
 func (c *Clone) setIndex(x *index) {
 	c.index = x
 	c.indexStat = fileStat{}
+	c.indexForeign = false
 	if fi, err := c.git.Lstat("index"); err == nil {
 		c.indexStat = statOf(fi)
 	}
@@ -45,6 +47,47 @@ func (c *Clone) writeIndex(ctx context.Context, x *index) error {
 		return err
 	}
 	c.setIndex(x)
+	return nil
+}
+
+// reconcileIndex gives an index that somebody else wrote the entries of the
+// commit that is checked out. What was removed from it ("git rm") comes back;
+// with strict, what was staged goes: a checkout is about to bring another commit.
+// Without a stat, git looks at the content.
+func (c *Clone) reconcileIndex(ctx context.Context, head plumbing.Hash, strict bool) error {
+	if !c.indexForeign {
+		return nil
+	}
+	root, err := c.store.rootOf(head)
+	if err != nil {
+		return err
+	}
+	all, err := c.diffTrees(ctx, &tree{id: emptyTree}, root)
+	if err != nil {
+		return err
+	}
+	patch := make(map[string]*indexEntry)
+	for i := range all {
+		e := indexEntry{path: all[i].path, mode: indexMode(all[i].new), id: all[i].new.id}
+		have, ok := c.index.find(e.path)
+		if !ok || strict && (have.mode != e.mode || have.id != e.id) {
+			patch[e.path] = &e
+		}
+	}
+	if strict && len(c.index.entries) > len(all)-len(patch) {
+		known := make(map[string]bool, len(all))
+		for i := range all {
+			known[all[i].path] = true
+		}
+		for _, e := range c.index.entries {
+			if !known[e.path] {
+				patch[e.path] = nil
+			}
+		}
+	}
+	if len(patch) > 0 {
+		c.index = c.index.patch(patch)
+	}
 	return nil
 }
 

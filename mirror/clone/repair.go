@@ -183,6 +183,9 @@ func (c *Clone) restore(ctx context.Context) ([]string, error) {
 	if err := c.loadIndex(ctx, head); err != nil {
 		return nil, err
 	}
+	if err := c.reconcileIndex(ctx, head, false); err != nil {
+		return nil, err
+	}
 	var changes []change
 	w := &checkoutRun{c: c, ctx: ctx, keep: c.newKeeper()}
 	defer w.leave()
