@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -19,7 +20,7 @@ func refusedHost(address string, allowed []string) string {
 	}
 	host := canonicalHost(u.Hostname())
 	if neverAsked(host) {
-		return "the host is a link-local or metadata address, which no connection may name"
+		return fmt.Sprintf("%q: a link-local or metadata address, which no connection may name", host)
 	}
 	if host == "bitbucket.org" || strings.HasSuffix(host, ".bitbucket.org") {
 		return ""
@@ -29,7 +30,7 @@ func refusedHost(address string, allowed []string) string {
 			return ""
 		}
 	}
-	return "the host is neither Bitbucket's nor listed in the configuration's http.allowed_hosts; expected bitbucket.org, one of its subdomains, or a listed host"
+	return fmt.Sprintf("%q: the host is neither Bitbucket's nor listed in the configuration's http.allowed_hosts; expected bitbucket.org, one of its subdomains, or a listed host", host)
 }
 
 // canonicalHost is a host's name or address in the one form that equal ones share.
