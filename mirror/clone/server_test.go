@@ -23,7 +23,7 @@ import (
 
 // server is a real git server: git http-backend over a bare repository.
 type server struct {
-	t    *testing.T
+	t    testing.TB
 	bare string
 	*httptest.Server
 	requests atomic.Int64
@@ -32,7 +32,7 @@ type server struct {
 	around func(w http.ResponseWriter, r *http.Request, next http.Handler)
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	s := &server{t: t, bare: filepath.Join(t.TempDir(), "ws", "repo.git")}
 	git(t, "", "init", "-q", "--bare", "-b", "main", s.bare)
@@ -185,7 +185,7 @@ type world struct {
 
 var ctx = context.Background()
 
-func newWorld(t *testing.T, change ...func(*clone.Options)) *world {
+func newWorld(t testing.TB, change ...func(*clone.Options)) *world {
 	t.Helper()
 	w := &world{server: newServer(t), dir: filepath.Join(t.TempDir(), "clones", "acme")}
 	w.o = clone.Options{
@@ -201,7 +201,7 @@ func newWorld(t *testing.T, change ...func(*clone.Options)) *world {
 	return w
 }
 
-func (w *world) open(t *testing.T) {
+func (w *world) open(t testing.TB) {
 	t.Helper()
 	c, err := clone.Open(ctx, w.o)
 	if err != nil {
@@ -210,7 +210,7 @@ func (w *world) open(t *testing.T) {
 	w.Clone = c
 }
 
-func (w *world) reopen(t *testing.T) {
+func (w *world) reopen(t testing.TB) {
 	t.Helper()
 	if err := w.Clone.Close(); err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func (w *world) reopen(t *testing.T) {
 }
 
 // pull fetches and checks out the remote's head.
-func (w *world) pull(t *testing.T) mirror.Hash {
+func (w *world) pull(t testing.TB) mirror.Hash {
 	t.Helper()
 	h, err := w.Remote(ctx)
 	if err != nil {
@@ -232,7 +232,7 @@ func (w *world) pull(t *testing.T) mirror.Hash {
 	return h.Hash
 }
 
-func (w *world) checkout(t *testing.T, h mirror.Hash) {
+func (w *world) checkout(t testing.TB, h mirror.Hash) {
 	t.Helper()
 	if err := w.Checkout(ctx, h); err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func (w *world) checkout(t *testing.T, h mirror.Hash) {
 }
 
 // build makes one commit for each set of files.
-func (w *world) build(t *testing.T, parent mirror.Hash, sets ...files) mirror.Built {
+func (w *world) build(t testing.TB, parent mirror.Hash, sets ...files) mirror.Built {
 	t.Helper()
 	var specs []mirror.CommitSpec
 	for i, f := range sets {
@@ -264,7 +264,7 @@ func (w *world) build(t *testing.T, parent mirror.Hash, sets ...files) mirror.Bu
 }
 
 // push builds, pushes and checks out.
-func (w *world) push(t *testing.T, parent mirror.Hash, sets ...files) mirror.Hash {
+func (w *world) push(t testing.TB, parent mirror.Hash, sets ...files) mirror.Hash {
 	t.Helper()
 	b := w.build(t, parent, sets...)
 	if err := w.Push(ctx, b); err != nil {
@@ -275,7 +275,7 @@ func (w *world) push(t *testing.T, parent mirror.Hash, sets ...files) mirror.Has
 }
 
 // clean lets real git judge the clone.
-func (w *world) clean(t *testing.T) {
+func (w *world) clean(t testing.TB) {
 	t.Helper()
 	if out := git(t, w.dir, "status", "--porcelain"); out != "" {
 		t.Errorf("git status:\n%s", out)
@@ -283,7 +283,7 @@ func (w *world) clean(t *testing.T) {
 	w.sound(t)
 }
 
-func (w *world) sound(t *testing.T) {
+func (w *world) sound(t testing.TB) {
 	t.Helper()
 	fsck(t, w.dir)
 	if out := git(t, w.dir, "symbolic-ref", "HEAD"); out != "refs/heads/"+w.o.Branch {
@@ -291,7 +291,7 @@ func (w *world) sound(t *testing.T) {
 	}
 }
 
-func fsck(t *testing.T, dir string) {
+func fsck(t testing.TB, dir string) {
 	t.Helper()
 	out, err := gitInput(t, dir, nil, "fsck", "--strict", "--no-dangling", "--no-progress")
 	for line := range strings.Lines(out) {
