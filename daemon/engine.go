@@ -26,7 +26,7 @@ func (e engine) Nudge(organizationID, trigger string) {
 	go func() { // the holder hears of it through the database
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if _, err := e.db.Request(ctx, organizationID); err != nil {
+		if _, err := e.db.Request(ctx, organizationID); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
 			e.log.Warn("the mirror's holder could not be told", "organization_id", organizationID, "error", err)
 		}
 	}()

@@ -129,3 +129,29 @@ func TestInvalidRowsStayAndClear(t *testing.T) {
 		}
 	})
 }
+
+// TestPathTakenByPeople: what stands where a file belongs and is people's own stays,
+// and only the entity that wants the place is told.
+func TestPathTakenByPeople(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.commit(bitbuckettest.Write("toolkits/taken.json/notes.txt", "people's own directory"), bitbuckettest.Write("mcp-clients", "a file where a directory belongs"))
+		w.insert("toolkits", "slug", "'taken'", "name", "'T'")
+		w.insert("toolkits", "slug", "'free'", "name", "'F'")
+		w.insert("mcp_clients", "slug", "'c'", "name", "'C'")
+		for range 2 { // a save does not win over people's own
+			w.synced()
+			w.wantFile("toolkits/taken.json/notes.txt", "people's own directory")
+			w.wantFile("mcp-clients", "a file where a directory belongs")
+			if !w.branchHas("toolkits/free.json", "F") {
+				t.Error("one taken path stopped the others")
+			}
+			for kind, slug := range map[string]string{"toolkits": "taken", "mcp-clients": "c"} {
+				if w.entityError(kind, slug) == "" {
+					t.Errorf("%s/%s shows no error", kind, slug)
+				}
+			}
+			w.exec("UPDATE toolkits SET name = 'T2' WHERE slug = 'taken'")
+			w.exec("UPDATE mcp_clients SET name = 'C2'")
+		}
+	})
+}

@@ -198,6 +198,16 @@ func TestConflictKeepsTheLoser(t *testing.T) {
 		if c["database"].(map[string]any)["name"] != "Database" || c["git"].(map[string]any)["name"] != "Git" || c["decided"] != "git" {
 			t.Errorf("conflict: %v", c)
 		}
+		if status, answer := w.call("POST", "conflicts/"+c["id"].(string)+"/resolve", map[string]any{"take": "database"}); status != 200 {
+			t.Fatalf("resolve: %d %v", status, answer)
+		}
+		w.synced()
+		if !w.branchHas("toolkits/a.json", `"Database"`) || !w.branchHas("toolkits/a.json", "only here") {
+			t.Errorf("the taken side did not reach the branch: %s", w.files()["toolkits/a.json"])
+		}
+		if open := w.get("conflicts")["items"].([]any); len(open) != 0 {
+			t.Errorf("still open: %v", open)
+		}
 	})
 }
 

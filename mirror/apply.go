@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -185,7 +186,7 @@ func (a *apply) export(ctx context.Context) error {
 		}
 	}
 	a.progress("commit", 0, len(a.exports))
-	built, err := a.clone.Build(ctx, a.view.head, a.commits())
+	built, err := a.build(ctx)
 	if err != nil {
 		return err
 	}
@@ -214,6 +215,33 @@ func (a *apply) export(ctx context.Context) error {
 		a.s.DropIntents = append(a.s.DropIntents, i.ID)
 	}
 	return nil
+}
+
+// build makes the commits. An export whose path cannot be written is refused by
+// itself; the others go on without it.
+func (a *apply) build(ctx context.Context) (Built, error) {
+	for {
+		built, err := a.clone.Build(ctx, a.view.head, a.commits())
+		var occupied *PathError
+		if !errors.As(err, &occupied) || !a.refuseExport(occupied) {
+			return built, err
+		}
+	}
+}
+
+func (a *apply) refuseExport(occupied *PathError) bool {
+	for i, e := range a.exports {
+		if !slices.ContainsFunc(e.changes, func(c FileChange) bool { return c.Path == occupied.Path }) {
+			continue
+		}
+		a.exports = slices.Delete(a.exports, i, i+1)
+		d := e.Decision
+		d.Effect, d.Document, d.toFile, d.RowProblem = Refuse, nil, false, true
+		d.Problem = document.Invalid("cannot be written to %s: %s", e.path, occupied.Why)
+		d.actions = d.describe(a.layout)
+		return true
+	}
+	return false
 }
 
 func (a *apply) logPushFailure(err error) {

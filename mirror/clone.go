@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/confmirror/confmirror/mirror/document"
@@ -87,6 +88,15 @@ var (
 	ErrDamaged = errors.New("the clone is damaged")
 )
 
+// PathError: a commit would write what must not be written, for instance over a
+// directory of people's own that stands where an entity's file belongs. Nothing was built.
+type PathError struct {
+	Path string // of the FileChange
+	Why  string
+}
+
+func (e *PathError) Error() string { return fmt.Sprintf("path %q: %s", e.Path, e.Why) }
+
 // Clone is the working-tree clone of one mirror. It is a cache: deleting it at
 // any moment loses nothing. One goroutine uses it at a time. Network faults and
 // refusals come as *Fault.
@@ -108,7 +118,8 @@ type Clone interface {
 	// Read reads an entry's content, within the limits. What is wrong with the
 	// entry itself (a symlink, too large, a pointer) is a problem.
 	Read(ctx context.Context, e Entry) (*Content, *document.Problem, error)
-	// Build makes commits on top of parent ("" for a new branch). Committer is the daemon.
+	// Build makes commits on top of parent ("" for a new branch). Committer is the daemon. A
+	// *PathError says which change cannot be made.
 	Build(ctx context.Context, parent Hash, commits []CommitSpec) (Built, error)
 	// Push moves the remote branch from b.Parent() to b.Head(), or fails with
 	// ErrStale or a *Fault. Any other outcome of an error leaves open whether the branch moved.
@@ -116,6 +127,9 @@ type Clone interface {
 	// Checkout brings working files, index and the local branch to head. A file
 	// that somebody changed by hand is kept aside, never overwritten unseen.
 	Checkout(ctx context.Context, head Hash) error
+	// Restore brings back working files of ours that are missing or were emptied, and
+	// names them. It looks at every file.
+	Restore(ctx context.Context) ([]string, error)
 	// Rebuild throws the clone away and starts an empty one; Fetch fills it.
 	Rebuild(ctx context.Context) error
 	// Close gives the clone back: locks and descriptors.

@@ -156,7 +156,15 @@ func (a *apply) checkout(ctx context.Context) error {
 	if a.head == "" {
 		return nil
 	}
-	return a.clone.Checkout(ctx, a.head)
+	a.progress("checkout", 0, 0)
+	if err := a.clone.Checkout(ctx, a.head); err != nil || !a.req.Full {
+		return err
+	}
+	restored, err := a.clone.Restore(ctx)
+	if len(restored) > 0 {
+		a.log.Info("working files were missing and are back", "files", restored)
+	}
+	return err
 }
 
 // Plan is what a run would do now. It writes nothing.

@@ -52,35 +52,38 @@ func (s *Server) getConflicts(c *call) error {
 	return c.reply(http.StatusOK, newList(items, next))
 }
 
-// resolveConflict checks what it is asked for, and says that it cannot do it yet.
+// resolveConflict gives the contested places to a side: an edit like any other.
 func (s *Server) resolveConflict(c *call) error {
-	if err := takeForm(c); err != nil {
-		return err
-	}
-	found, err := s.db.Conflict(c.Context(), c.organization.ID, c.PathValue("id"))
+	take, err := takeForm(c)
 	if err != nil {
 		return err
 	}
-	if found.ResolvedAt != nil {
-		return fail(http.StatusConflict, "RESOLVED", "The conflict is resolved already.")
+	id := c.PathValue("id")
+	if err := s.db.ResolveConflict(c.Context(), c.organization.ID, id, take, nil); err != nil {
+		return err
 	}
-	return unsupported("Taking a side is not possible in this version. The conflict keeps both documents: save the wanted one with PUT " + string(found.Kind) + "/" + found.Slug + ".")
+	s.engine.Nudge(c.organization.ID, "api")
+	row, err := s.db.Conflict(c.Context(), c.organization.ID, id)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, showConflict(row))
 }
 
 // takeForm reads {"take": "git" or "database"}.
-func takeForm(c *call) error {
+func takeForm(c *call) (document.Policy, error) {
 	form, err := c.form("take")
 	if err != nil {
-		return err
+		return "", err
 	}
 	take, _, err := form.text("take")
 	if err != nil {
-		return err
+		return "", err
 	}
 	if take != string(document.PreferGit) && take != string(document.PreferDatabase) {
 		f := badRequest("take: %q: expected git or database.", shorten(take))
 		f.fields = map[string]string{"take": "expected git or database"}
-		return f
+		return "", f
 	}
-	return nil
+	return document.Policy(take), nil
 }

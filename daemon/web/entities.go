@@ -138,7 +138,7 @@ func (s *Server) restoreEntity(c *call) error {
 
 // syncEntity checks what it is asked for, and says that it cannot do it yet.
 func (s *Server) syncEntity(c *call) error {
-	if err := takeForm(c); err != nil {
+	if _, err := takeForm(c); err != nil {
 		return err
 	}
 	if _, err := s.db.GetEntity(c.Context(), c.organization.ID, c.kind, c.PathValue("slug"), ""); err != nil {

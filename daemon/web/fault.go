@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/confmirror/confmirror/db"
@@ -77,6 +78,9 @@ func asFailure(err error) *failure {
 	if f, ok := errors.AsType[*mirror.Fault](err); ok {
 		return &failure{status: faultStatus(f), code: f.Code, message: f.Message, remedy: f.Remedy, retry: f.RetryAfter, cause: f.Err}
 	}
+	if e, ok := errors.AsType[*db.PlacesChangedError](err); ok {
+		return fail(http.StatusConflict, "PLACES_CHANGED", "The contested places were edited since: %s. Look at the entity, then save what it is to be.", strings.Join(e.Places, ", "))
+	}
 	for _, known := range knownErrors {
 		if errors.Is(err, known.err) {
 			f := known.failure
@@ -99,6 +103,8 @@ var knownErrors = []struct {
 	{db.ErrPrecondition, *fail(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "It was changed meanwhile: it is not what If-Match names. Read it again.")},
 	{db.ErrNoHold, *fail(http.StatusNotFound, "NO_HOLD", "No deletions are held.")},
 	{db.ErrHoldChanged, *fail(http.StatusConflict, "HOLD_CHANGED", "The list of held deletions has changed. Read it again with GET mirror/hold, then decide.")},
+	{db.ErrGone, *fail(http.StatusGone, "GONE", "The entity is gone or private now, so there is nothing to give a side to.")},
+	{db.ErrResolved, *fail(http.StatusConflict, "RESOLVED", "A side of the conflict was taken already.")},
 	{db.ErrBadCursor, *badRequest("cursor: expected next_cursor of the page before, from the same list.")},
 	{context.DeadlineExceeded, *fail(http.StatusGatewayTimeout, "TIMEOUT", "It took too long.")},
 	{context.Canceled, *fail(http.StatusServiceUnavailable, "UNAVAILABLE", "The request was given up, or the daemon is stopping.")},

@@ -265,7 +265,11 @@ func TestConflicts(t *testing.T) {
 		resolve := org("acme", "conflicts/"+got.at("items", 0, "id").(string)+"/resolve")
 		w.do("POST", resolve, map[string]any{"take": "mine"}).fails(400, "BAD_REQUEST", "take")
 		w.do("POST", resolve, nil).fails(400, "BAD_REQUEST", "take")
-		w.do("POST", resolve, map[string]any{"take": "git"}).fails(501, "NOT_IMPLEMENTED", "PUT toolkits/a")
+		w.do("POST", resolve, map[string]any{"take": "database"}).fails(410, "GONE")
+		if got := w.do("POST", resolve, map[string]any{"take": "git"}).is(200); got.at("resolved_at") == nil || got.at("resolution") != "git" {
+			w.t.Errorf("%s", got.Body)
+		}
+		w.do("POST", resolve, map[string]any{"take": "git"}).fails(409, "RESOLVED")
 		w.do("POST", org("acme", "conflicts/1/resolve"), map[string]any{"take": "git"}).fails(404, "NOT_FOUND")
 		w.do("POST", org("acme", "mirror/propose"), nil).fails(409, "NO_PULL_REQUESTS")
 	})

@@ -62,7 +62,7 @@ var routes = []route{
 	{"POST", orgRoot + "/mirror/resume", (*Server).resume, operation{id: "resume", tag: "Mirror", summary: "Let runs go on", in: "ResumeForm", optional: true, out: "Mirror"}},
 
 	{"GET", orgRoot + "/conflicts", (*Server).getConflicts, operation{id: "listConflicts", tag: "Conflicts", summary: "Conflicts, the latest first", query: append([]string{"all"}, paged...), out: "ConflictList"}},
-	{"POST", orgRoot + "/conflicts/{id}/resolve", (*Server).resolveConflict, operation{id: "resolveConflict", tag: "Conflicts", summary: "Take one side of a conflict", in: "TakeForm", out: "Queued"}},
+	{"POST", orgRoot + "/conflicts/{id}/resolve", (*Server).resolveConflict, operation{id: "resolveConflict", tag: "Conflicts", summary: "Take one side of a conflict", in: "TakeForm", out: "Conflict"}},
 
 	{"GET", orgRoot + "/{kind}", (*Server).getEntities, operation{id: "listEntities", tag: "Entities", summary: "List entities by slug, and files that are refused", query: append([]string{"owner", "search", "errors"}, paged...), out: "EntityList"}},
 	{"GET", orgRoot + "/{kind}/{slug}", (*Server).getEntity, operation{id: "getEntity", tag: "Entities", summary: "Read one entity", query: []string{"owner"}, out: "Entity", etag: true}},

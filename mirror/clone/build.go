@@ -2,7 +2,6 @@ package clone
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -177,4 +176,4 @@ func (b *builder) newTree(entries []treeEntry, base plumbing.Hash) *tree {
 }
 
 // pathError refuses a path that must not be written.
-func pathError(path, why string) error { return fmt.Errorf("build: path %q: %s", path, why) }
+func pathError(path, why string) error { return &mirror.PathError{Path: path, Why: why} }
