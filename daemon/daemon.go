@@ -169,23 +169,39 @@ func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// connectConfigured makes the mirrors of the configuration file.
+// connectConfigured makes the mirrors of the configuration file. One that cannot be
+// is logged; the others are mirrored all the same.
 func (d *Daemon) connectConfigured(ctx context.Context) error {
-	return Connect(ctx, d.db, d.o.Config.Mirrors)
+	refused, err := Connect(ctx, d.db, d.o.Config.Mirrors)
+	for organization, err := range refused {
+		f := mirror.AsFault(err)
+		d.log.Error("a configured mirror cannot be connected", "organization", organization, "code", f.Code, "message", f.Message, "remedy", f.Remedy)
+	}
+	return err
 }
 
-// Connect makes organizations and connections as the configuration lists them.
-func Connect(ctx context.Context, database *db.DB, mirrors []*configs.MirrorConfig) error {
+// Connect makes organizations and connections as the configuration lists them. It
+// returns by organization what could not be connected, because another one stands
+// in its way.
+func Connect(ctx context.Context, database *db.DB, mirrors []*configs.MirrorConfig) (refused map[string]error, err error) {
 	for _, m := range mirrors {
 		o, _, err := database.EnsureOrganization(ctx, m.Organization)
 		if err != nil {
-			return fmt.Errorf("organization %s: %w", m.Organization, err)
+			return refused, fmt.Errorf("organization %s: %w", m.Organization, err)
 		}
-		if _, err := database.SaveConnection(ctx, o.ID, db.ConnectionWrite{Settings: m.Settings(), Source: db.SourceConfig}); err != nil {
-			return fmt.Errorf("mirror of organization %s: %w", m.Organization, err)
+		_, err = database.SaveConnection(ctx, o.ID, db.ConnectionWrite{Settings: m.Settings(), Source: db.SourceConfig})
+		var fault *mirror.Fault
+		switch {
+		case errors.As(err, &fault) && fault.Code == mirror.CodeAlreadyConnected:
+			if refused == nil {
+				refused = map[string]error{}
+			}
+			refused[m.Organization] = err
+		case err != nil:
+			return refused, fmt.Errorf("mirror of organization %s: %w", m.Organization, err)
 		}
 	}
-	return nil
+	return refused, nil
 }
 
 func (d *Daemon) gained(id string) {

@@ -179,3 +179,37 @@ func TestSecondDaemonOnOneDataDirIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestOneRefusedMirrorStopsNoOther(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		twin := *w.config.Mirrors[0]
+		twin.Organization = "twin"
+		w.config.Mirrors = append(w.config.Mirrors, &twin)
+	}, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'")
+		w.synced()
+		if !strings.Contains(w.log.String(), "ALREADY_CONNECTED") {
+			t.Error("the log does not tell of the refused mirror")
+		}
+	})
+}
+
+func TestBranchLeftOpenAgain(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.commit(bitbuckettest.Write("README.md", "hi"))
+		_, err := w.repo.Commit("release", mirror.Signature{Name: "Ada", Email: "ada@example.com"}, "Start", bitbuckettest.Write("README.md", "hi"))
+		w.must(err)
+		w.config.Mirrors[0].Branch = "release"
+	}, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'")
+		w.synced()
+		w.stop()
+		w.must(w.repo.DeleteBranch("release"))
+		w.config.Mirrors[0].Branch = ""
+		w.start()
+		w.synced()
+		if !w.branchHas("toolkits/a.json", "A") {
+			t.Error("the main branch was not found again")
+		}
+	})
+}

@@ -96,6 +96,10 @@ func (d *DB) SaveConnection(ctx context.Context, organizationID string, w Connec
 		if targetOf(settings, "").repository != targetOf(before, "").repository || settings.APIURL != before.APIURL {
 			row.RepositoryUUID, row.RepositoryFullName, row.RepositoryURL = "", "", "" // another repository's
 		}
+		if settings.Branch == "" && before.Branch != "" {
+			// The main branch is to be found anew: the resolved one is the one that was named.
+			row.Identity, row.CursorCommit, row.RemoteSeen = "", "", ""
+		}
 		row.Requested++
 		if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(row).Error; err != nil {
 			return err

@@ -35,7 +35,11 @@ func (s *site) find(ctx context.Context, slug string) (*db.Organization, error) 
 // configuration lists is connected first, so that a command works before the
 // daemon ever ran.
 func (s *site) mirrors(ctx context.Context, organization string) ([]db.MirrorRef, error) {
-	if err := daemon.Connect(ctx, s.db, s.config.Mirrors); err != nil {
+	var err error
+	if s.refused, err = daemon.Connect(ctx, s.db, s.config.Mirrors); err != nil {
+		return nil, err
+	}
+	if err := s.refused[organization]; err != nil {
 		return nil, err
 	}
 	refs, err := s.db.Mirrors(ctx)
@@ -57,6 +61,18 @@ func (s *site) mirrors(ctx context.Context, organization string) ([]db.MirrorRef
 		return nil, hint(errors.New("no organization is connected"), "connect one with `confmirror connect`, or list it below mirrors: in the configuration file")
 	}
 	return refs, nil
+}
+
+// explainRefused tells of the configured mirrors that could not be connected, and
+// is the status that they give a command for all.
+func (p *Program) explainRefused(s *site) int {
+	status := exitDone
+	for organization, err := range s.refused {
+		err = fmt.Errorf("%s: %w", organization, err)
+		p.explain(err)
+		status = worse(status, exitStatus(err))
+	}
+	return status
 }
 
 func notConnected(organization string) error {

@@ -48,7 +48,7 @@ func (p *Program) plan(ctx context.Context, organization string, asJSON bool) er
 	}
 	d := p.daemon(s)
 	planned := []plannedAction{}
-	status := exitDone
+	status := p.explainRefused(s)
 	for _, ref := range refs {
 		actions, err := d.Plan(ctx, ref.OrganizationID)
 		if ctx.Err() != nil {

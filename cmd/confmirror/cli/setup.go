@@ -49,6 +49,8 @@ type site struct {
 	config *configs.Config
 	log    *slog.Logger
 	db     *db.DB
+	// refused are the configured mirrors that could not be connected, by organization.
+	refused map[string]error
 }
 
 func (s *site) close() {

@@ -45,7 +45,7 @@ func (p *Program) sync(ctx context.Context, organization string) error {
 		return err
 	}
 	d := p.daemon(s)
-	status := exitDone
+	status := p.explainRefused(s)
 	for _, ref := range refs {
 		if ref.Paused && organization == "" {
 			fmt.Fprintf(p.Stdout, "%s: paused, left alone\n", ref.Organization)
