@@ -136,10 +136,9 @@ func testImportMerge(t *testing.T, w *world) {
 func testImportSwap(t *testing.T, w *world) {
 	a, b, c, d := w.insert("a", "A"), w.insert("b", "B"), w.insert("c", "C"), w.insert("d", "D")
 	w.consumeAll()
-	o := w.all()
 	// a and b swap; c goes to d's slug, d goes to e, a new one takes c; f goes and another f comes.
 	f := w.insert("f", "F")
-	o = w.all()
+	o := w.all()
 	changes := []*mirror.RowChange{
 		update(row(o, a), toolkit("b", "A")), update(row(o, b), toolkit("a", "B")),
 		update(row(o, c), toolkit("d", "C")), update(row(o, d), toolkit("e", "D")),
@@ -290,7 +289,7 @@ func testImportSkill(t *testing.T, w *world) {
 	next := skillDocument("s2", "second", document.File{Path: "run.sh", Content: []byte("#!/bin/sh\n")}, document.File{Path: "new", Content: []byte("new")})
 	c := update(w.row(id), next)
 	c.KeepChanges = true
-	out = w.importAll(c)
+	w.importAll(c)
 	w.equal(w.row(id).Document, next)
 	w.equal([]string{w.text(`SELECT name FROM skills`), w.text(`SELECT description FROM skills`)}, []string{"s2", "second"})
 	// The skill's row; SKILL.md, run.sh (mode) and new; a/b/c.bin and empty.

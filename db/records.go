@@ -143,9 +143,6 @@ func owner(r record) *string {
 // hasOwners reports whether rows of the kind may be private.
 func (t *table) hasOwners() bool { return t.kind != document.MCPClients }
 
-// shared limits a query to the organization's own rows.
-func (t *table) shared(tx *gorm.DB) *gorm.DB { return tx.Where(t.ours()) }
-
 // ours is the condition for the organization's own rows.
 func (t *table) ours() clause.Expression {
 	if t.hasOwners() {

@@ -73,7 +73,8 @@ func (c *Clone) diffKind(out []mirror.Entry, k document.Kind, from, to place) []
 		var was, is claim
 		var slug, before, after string
 		if a != nil {
-			if slug, was = classify(k, *a); was == entity {
+			// What leaves an entity's place frees it, though it was never the entity.
+			if slug, was = classify(k, *a); was == entity || was == occupied && b == nil {
 				before = gitID(k, *a)
 			}
 		}

@@ -291,7 +291,7 @@ func TestTwoHundredPushesLeakNothing_P5_H11(t *testing.T) {
 	fds := func() int {
 		d, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
-			t.Skip("no /proc here") // other systems count otherwise
+			t.Fatal(err)
 		}
 		return len(d)
 	}

@@ -253,7 +253,7 @@ func TestProbePush(t *testing.T) {
 	}
 	s.around = func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
 		if strings.Contains(r.URL.RawQuery, "receive-pack") {
-			http.Error(rw, "Your credentials lack one or more required privilege scopes.", 403)
+			http.Error(rw, "Your credentials lack one or more required privilege scopes.", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(rw, r)

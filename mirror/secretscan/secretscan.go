@@ -40,7 +40,7 @@ func (s *Scanner) Find(text string) (rule string) {
 	}
 	for {
 		piece := text[:min(len(text), maxScan)]
-		if found := detector.Detect(detect.Fragment{Raw: piece}); len(found) > 0 {
+		if found := detector.DetectString(piece); len(found) > 0 {
 			return found[0].RuleID
 		}
 		if len(text) <= maxScan {
