@@ -74,7 +74,8 @@ func (c *Connector) resolve(ctx context.Context, m *mirror.Mirror, r remote) (mi
 			return identity, repository, err
 		}
 		identity.Repository, main = repository.UUID, repository.MainBranch
-	} else {
+	}
+	if identity.Repository == "" { // a plain git host, or one that names no uuid
 		identity.Repository = s.CloneURL()
 	}
 	if identity.Branch == "" && m.Identity.Repository == identity.Repository && m.Identity.Branch != "" {

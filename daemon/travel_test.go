@@ -213,3 +213,26 @@ func TestBranchLeftOpenAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestPlainGitHost(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		m := w.config.Mirrors[0]
+		none := ""
+		m.APIURL, m.ClientID, m.ClientSecret = &none, "", mirror.Secret{}
+		m.AccessToken = mirror.NewSecret(w.standIn.AddAccessToken("acme-corp", "webrix-sync", bitbuckettest.ScopeRepositoryWrite))
+		_, err := w.repo.Commit("trunk", mirror.Signature{Name: "Ada", Email: "ada@example.com"}, "Start", bitbuckettest.Write("README.md", "hi"))
+		w.must(err)
+		w.must(w.repo.SetMainBranch("trunk"))
+	}, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'")
+		w.synced()
+		files, err := w.repo.Files("trunk")
+		w.must(err)
+		if files["toolkits/a.json"] == "" {
+			t.Errorf("trunk has %v", files)
+		}
+		if n := w.standIn.Count(bitbuckettest.EndpointREST, bitbuckettest.EndpointToken); n != 0 {
+			t.Errorf("%d requests to REST or OAuth of a plain git host", n)
+		}
+	})
+}

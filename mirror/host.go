@@ -4,7 +4,8 @@ import "context"
 
 // Repository is what the host's REST interface tells of a repository.
 type Repository struct {
-	// UUID stays when the repository is renamed or moved; "{...}" as the host writes it.
+	// UUID stays when the repository is renamed or moved; "{...}" as the host writes
+	// it, "" where a host that imitates the interface has none.
 	UUID string
 	// FullName is workspace/slug.
 	FullName string

@@ -28,7 +28,7 @@ func (c *Client) Repository(ctx context.Context) (mirror.Repository, error) {
 	if err := c.get(ctx, &b, "repositories", c.target.Workspace, c.target.Slug); err != nil {
 		return mirror.Repository{}, err
 	}
-	if b.UUID == "" || b.FullName == "" {
+	if b.UUID == "" && b.FullName == "" {
 		return mirror.Repository{}, unreachable("Bitbucket's REST interface answered with something unexpected.", nil)
 	}
 	r := mirror.Repository{
