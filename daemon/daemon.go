@@ -31,8 +31,6 @@ type Options struct {
 	Version    string
 	// Listener to serve on; nil listens on the configured address.
 	Listener net.Listener
-	// HTTP makes the requests to remotes; nil is each client's own.
-	HTTP *http.Client
 	// Ready is called with the address once requests are answered.
 	Ready func(address string)
 }
@@ -63,7 +61,7 @@ type Daemon struct {
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
 	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby()}
-	d.connector = &Connector{HTTP: o.HTTP, UserAgent: "confmirror/" + o.Version}
+	d.connector = NewConnector(o.Version)
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
 		rules: o.Config.Rules, committer: committer, log: o.Logger, open: map[string]*session{},
@@ -132,6 +130,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	wg.Wait()
 	d.sessions.close()
+	d.connector.git.CloseIdleConnections()
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	d.leases.release(final)

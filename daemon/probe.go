@@ -41,7 +41,7 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings) web.TestResult 
 			return t.result
 		}
 	}
-	refs, err := clone.ListRefs(ctx, s.CloneURL(), r.credentials, c.HTTP)
+	refs, err := clone.ListRefs(ctx, s.CloneURL(), r.credentials, c.git)
 	if !t.step("git", "The repository can be read over git.", err) {
 		return t.result
 	}
@@ -49,7 +49,7 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings) web.TestResult 
 	if !t.step("branch", branchMessage(branch, refs), branchFault(branch, refs)) {
 		return t.result
 	}
-	err = clone.ProbePush(ctx, s.CloneURL(), r.credentials, c.HTTP)
+	err = clone.ProbePush(ctx, s.CloneURL(), r.credentials, c.git)
 	t.step("write", "The credentials may push. (A branch restriction shows with the first push only.)", err)
 	return t.result
 }

@@ -22,10 +22,15 @@ type remote struct {
 
 // Connector makes remotes. Mirrors of one consumer share a token.
 type Connector struct {
-	HTTP      *http.Client // nil: each client's own
-	UserAgent string
+	git, rest *http.Client
+	userAgent string
+	tokens    bitbucket.TokenSources
+}
 
-	tokens bitbucket.TokenSources
+// NewConnector makes a connector that names itself to REST interfaces by version.
+func NewConnector(version string) *Connector {
+	git := outbound()
+	return &Connector{git: git, rest: &http.Client{Transport: git.Transport, Timeout: restTimeout}, userAgent: "confmirror/" + version}
 }
 
 func (c *Connector) remote(s mirror.Settings) (remote, error) {
@@ -37,7 +42,7 @@ func (c *Connector) remote(s mirror.Settings) (remote, error) {
 		tokens, r.credentials = static, static
 	case s.ClientID != "" || !s.ClientSecret.IsZero():
 		source, err := c.tokens.Source(bitbucket.Consumer{
-			ID: s.ClientID, Secret: s.ClientSecret, URL: s.OAuthURL, HTTP: c.HTTP, UserAgent: c.UserAgent,
+			ID: s.ClientID, Secret: s.ClientSecret, URL: s.OAuthURL, HTTP: c.rest, UserAgent: c.userAgent,
 		})
 		if err != nil {
 			return remote{}, err
@@ -50,7 +55,7 @@ func (c *Connector) remote(s mirror.Settings) (remote, error) {
 				Remedy: "Set client_id and client_secret of an OAuth consumer, or an access token.", Class: mirror.Permanent}
 		}
 		client, err := bitbucket.NewClient(bitbucket.Target{
-			Workspace: s.Workspace, Slug: s.Repository, URL: s.APIURL, HTTP: c.HTTP, UserAgent: c.UserAgent,
+			Workspace: s.Workspace, Slug: s.Repository, URL: s.APIURL, HTTP: c.rest, UserAgent: c.userAgent,
 		}, tokens)
 		if err != nil {
 			return remote{}, err
@@ -83,7 +88,7 @@ func (c *Connector) resolve(ctx context.Context, m *mirror.Mirror, r remote) (mi
 	}
 	if identity.Branch == "" {
 		if main == "" {
-			refs, err := clone.ListRefs(ctx, s.CloneURL(), r.credentials, c.HTTP)
+			refs, err := clone.ListRefs(ctx, s.CloneURL(), r.credentials, c.git)
 			if err != nil {
 				return identity, repository, err
 			}
@@ -176,7 +181,7 @@ func (s *sessions) openClone(ctx context.Context, m *mirror.Mirror, r remote, di
 	c, err := clone.Open(ctx, clone.Options{
 		Dir: dir, URL: m.Settings.CloneURL(), Branch: m.Branch(), Layout: m.Settings.Layout(),
 		Limits: s.rules().Limits, Committer: s.committer, Credentials: r.credentials,
-		Client: s.connector.HTTP, Logger: s.log.With("organization", m.Organization),
+		Client: s.connector.git, Logger: s.log.With("organization", m.Organization),
 	})
 	if err != nil {
 		return nil, err

@@ -203,18 +203,29 @@ func (a *apply) export(ctx context.Context) error {
 	a.progress("push", 0, len(a.exports))
 	if err := a.clone.Push(ctx, built); err != nil {
 		a.logPushFailure(err)
+		if refusedForGood(err) { // so these commits can never arrive
+			a.dropIntents(intents)
+		}
 		return err
 	}
 	a.head = built.Head()
 	a.report.Commits = append(a.report.Commits, built.Commits()...)
 	// This push was made from the observed head, so no earlier one can still arrive.
-	for _, i := range a.obs.Intents {
-		a.s.DropIntents = append(a.s.DropIntents, i.ID)
-	}
+	a.dropIntents(a.obs.Intents)
+	a.dropIntents(intents)
+	return nil
+}
+
+func (a *apply) dropIntents(intents []*Intent) {
 	for _, i := range intents {
 		a.s.DropIntents = append(a.s.DropIntents, i.ID)
 	}
-	return nil
+}
+
+// refusedForGood reports that the remote answered, and did not take the push.
+func refusedForGood(err error) bool {
+	var f *Fault
+	return errors.As(err, &f) && f.Class == Permanent
 }
 
 // build makes the commits. An export whose path cannot be written is refused by

@@ -57,18 +57,19 @@ func (c *call) body(limit int64) ([]byte, error) {
 	if c.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
-	// Who sends a byte now and then holds no connection for ever. The deadline is lifted
-	// again: past it the server would take the client for gone.
+	// The deadline is lifted again when all is there: past it the server would take
+	// the client for gone.
 	control := http.NewResponseController(c.w)
 	_ = control.SetReadDeadline(time.Now().Add(sending + time.Duration(limit/slowest)*time.Second))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, limit))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, tooLarge(limit)
 	}
 	if err != nil {
+		c.w.Header().Set("Connection", "close") // or the rest would be waited for before the answer is sent
 		return nil, &failure{status: http.StatusBadRequest, code: "BAD_REQUEST", message: "The request's body ended early, or took too long.", cause: err}
 	}
+	_ = control.SetReadDeadline(time.Time{})
 	return body, nil
 }
 

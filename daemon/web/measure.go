@@ -100,7 +100,10 @@ func levelOf(method string, a *answer) slog.Level {
 	return slog.LevelInfo
 }
 
-// guard turns a panic into a 500, and sets the headers that every answer has.
+// guard turns a panic into a 500, sets the headers that every answer has, and
+// bounds how long a body may take: one that a handler does not read is read by
+// net/http before it answers, and who sends a byte now and then would hold the
+// connection for ever.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -117,6 +120,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			}
 			s.refuse(&call{Request: r, w: w}, fail(http.StatusInternalServerError, "INTERNAL", "An internal error stopped the request."))
 		}()
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(sending))
+		}
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")

@@ -67,7 +67,7 @@ func (p *Program) check(ctx context.Context, organization string, asJSON bool) e
 }
 
 func (p *Program) connector() *daemon.Connector {
-	return &daemon.Connector{UserAgent: "confmirror/" + p.versionInfo().Version}
+	return daemon.NewConnector(p.versionInfo().Version)
 }
 
 type checkTarget struct {

@@ -1,0 +1,18 @@
+package daemon
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestOutboundRefusesLinkLocal(t *testing.T) {
+	for _, url := range []string{"http://169.254.169.254/latest/meta-data", "http://[fe80::1%25lo]/", "http://[::ffff:169.254.169.254]/"} {
+		resp, err := outbound().Get(url)
+		if err == nil {
+			resp.Body.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "link-local") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
