@@ -24,7 +24,7 @@ func stayAlive(listener net.Listener) (end func()) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintln(w, `{"error":{"code":"STARTING","message":"The daemon waits for its database."}}`)
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(lent{tcp}) })
 	return func() {
