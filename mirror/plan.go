@@ -150,6 +150,7 @@ func (d *Decision) refuseSlip() *Decision {
 func (p *planner) decideInvalidFile(d *Decision, db change) *Decision {
 	s := d.Subject
 	f := s.file()
+	d.Due = s.slipped // the deletion that it stands for is not planned without it
 	if db == private && s.Base != nil {
 		return p.decidePrivate(d, invalid)
 	}

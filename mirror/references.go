@@ -15,8 +15,14 @@ func (p *planner) judgeReferences() {
 		case Converge:
 			problem := document.CheckReferences(d.Document, servers)
 			if problem != nil && d.gitChange() == changed && d.writesRow() {
+				// What the database names alone does not stop the file's import.
+				own := document.CheckReferences(d.file().Document, servers)
+				if own == nil {
+					d.Problem = problem
+					continue
+				}
 				subject := *d.Subject
-				subject.setFile(d.file().refused(d.file().locate(problem)))
+				subject.setFile(d.file().refused(d.file().locate(own)))
 				p.decisions[i] = p.decide(&subject)
 				if again := p.decisions[i]; again.Effect == Converge {
 					again.Problem = document.CheckReferences(again.Document, servers)

@@ -26,8 +26,7 @@ func (p *planner) pairRenames() map[*Subject]bool {
 				restGone = append(restGone, g)
 				continue
 			}
-			g.move = match.File
-			arrived[match] = true
+			g.arriveAs(match, arrived)
 		}
 		pairSimilar(restGone, came, arrived)
 		for _, g := range restGone {
@@ -62,6 +61,15 @@ func (p *planner) moved(kind document.Kind) (gone, came, bad []*Subject) {
 	return gone, came, bad
 }
 
+// arriveAs makes match's file the one that g's moved to, with what was left open there.
+func (s *Subject) arriveAs(match *Subject, arrived map[*Subject]bool) {
+	s.move = match.File
+	if s.Left == nil {
+		s.Left = match.Left
+	}
+	arrived[match] = true
+}
+
 func firstMatch(came []*Subject, taken map[*Subject]bool, match func(*Subject) bool) *Subject {
 	for _, c := range came {
 		if !taken[c] && match(c) {
@@ -85,8 +93,7 @@ func pairSimilar(gone, came []*Subject, arrived map[*Subject]bool) {
 	}
 	for _, g := range gone {
 		if cs := candidates[g]; len(cs) == 1 && back[cs[0]] == 1 {
-			g.move = cs[0].File
-			arrived[cs[0]] = true
+			g.arriveAs(cs[0], arrived)
 		}
 	}
 }
@@ -100,6 +107,7 @@ func (p *planner) slipOf(g *Subject, bad []*Subject) *document.Problem {
 		}
 		doc, problem := parse(g.Kind, g.Base.Slug, b.File.Content, p.Rules.Limits)
 		if problem == nil && (doc.Digest() == g.Base.Digest || document.Similar(g.baseDocument(), doc)) {
+			b.slipped = true
 			found := *b.File.Problem
 			found.Message = "renamed to " + b.File.Path + ", which is refused: " + found.Message
 			return &found

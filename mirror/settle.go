@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -128,7 +129,9 @@ func (a *apply) settleDecision(d *Decision, e *export) {
 			a.close(key)
 		}
 	}
-	a.report.Actions = append(a.report.Actions, d.actions...)
+	if !d.recorded() {
+		a.report.Actions = append(a.report.Actions, d.actions...)
+	}
 	if !d.toRow || e != nil {
 		a.s.Consumed = append(a.s.Consumed, d.Changes...)
 	}
@@ -188,10 +191,26 @@ func (a *apply) settleConverged(d *Decision, e *export) {
 	}
 }
 
+// recorded reports whether the decision is a refusal that an earlier run told of.
+func (d *Decision) recorded() bool {
+	switch {
+	case d.Effect != Refuse:
+		return false
+	case d.live():
+		was := d.Row.Integration.Error
+		return was != nil && was.Code == d.Problem.Code && was.Message == d.Problem.Message
+	}
+	return d.Left != nil && d.Left.Reason == ReasonInvalid && d.Left.GitID == d.file().GitID
+}
+
 func (a *apply) settleRefused(d *Decision) {
 	f := d.file()
 	a.report.Errors++
-	a.log.Warn("refused", "kind", d.Kind, "slug", d.Slug(), "path", f.Path, "code", d.Problem.Code, "problem", d.Problem.Message)
+	level := slog.LevelWarn
+	if d.recorded() {
+		level = slog.LevelDebug
+	}
+	a.log.Log(context.Background(), level, "refused", "kind", d.Kind, "slug", d.Slug(), "path", f.Path, "code", d.Problem.Code, "problem", d.Problem.Message)
 	if d.RowProblem {
 		return // the row's next edit brings it back
 	}

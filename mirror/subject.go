@@ -52,6 +52,7 @@ type Subject struct {
 	hidden  map[string]any     // those keys
 	move    *File              // the file that the base's file was renamed to, if it was
 	slip    *document.Problem  // the invalid file that the base's file was renamed to, if it was
+	slipped bool               // the file is such an invalid one of another subject
 }
 
 // change is how one side stands against the base.
