@@ -291,7 +291,7 @@ func (d *fileDecoder) excerpt(t *token.Token, key, shown string) string {
 	if name != "" {
 		name += ": "
 	}
-	shown, _, _ = strings.Cut(withoutPassword(shown), "\n")
+	shown, _, _ = strings.Cut(mirror.RedactURL(shown), "\n")
 	if len(shown) > 60 {
 		shown = shown[:60] + "..."
 	}

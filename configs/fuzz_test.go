@@ -60,7 +60,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		for _, m := range c.Mirrors {
 			s := m.Settings()
-			if problems := configs.CheckSettings(&s); len(problems) > 0 {
+			if problems := s.Check(); len(problems) > 0 {
 				t.Error(problems)
 			}
 		}

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"cmp"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -35,7 +36,7 @@ func (m *MirrorConfig) Settings() mirror.Settings {
 	if m.APIURL != nil {
 		s.APIURL = *m.APIURL
 	}
-	CheckSettings(&s)
+	s.Normalize() // validateMirrors says what is wrong
 	return s
 }
 
@@ -51,12 +52,10 @@ func (l *loader) validateMirrors() {
 		if _, _, err := bitbucket.ParseRepositoryName(m.Repository, m.Workspace); err != nil {
 			name, message, _ := strings.Cut(err.Error(), ": ") // the error begins with the key
 			l.invalid(join(key, name), "%s", message)
-			s.Workspace, s.Repository = "unknown", indexed("unknown", i) // reported, and nobody's twin
+			s.Workspace, s.Repository = "unknown", fmt.Sprintf("unknown-%d", i) // reported, and nobody's twin
 		}
-		for _, p := range CheckSettings(&s) {
-			if p.Key != "workspace" && p.Key != "repository" {
-				l.invalid(join(key, p.Key), "%s", p.Message)
-			}
+		for _, wrong := range s.Check() {
+			l.invalid(join(key, wrong.Key), "%s", wrong.Message)
 		}
 		l.sameHost(key, m)
 		settings[i] = s
@@ -64,7 +63,7 @@ func (l *loader) validateMirrors() {
 			if m.Organization == other.Organization && m.Organization != "" {
 				l.invalid(join(key, "organization"), "%q: mirrors[%d] is of the same organization; expected one mirror for each", m.Organization, j)
 			} else if overlap(s, settings[j]) {
-				l.invalid(join(key, "repository"), "%s: mirrors[%d] has the same repository and branch, and a path_prefix that is the same, contains this one or is in it; expected branches or directories apart", quoteURL(m.Repository), j)
+				l.invalid(join(key, "repository"), "%s: mirrors[%d] has the same repository and branch, and a path_prefix that is the same, contains this one or is in it; expected branches or directories apart", quote(mirror.RedactURL(m.Repository)), j)
 			}
 		}
 	}
@@ -78,7 +77,7 @@ func (l *loader) sameHost(key string, m *MirrorConfig) {
 		return
 	}
 	if git, err := url.Parse(m.GitURL); err == nil && !strings.EqualFold(git.Hostname(), repository.Hostname()) {
-		l.invalid(join(key, "repository"), `%s: git_url is on another host, %s; expected git_url, api_url and oauth_url of the repository's host (api_url: "" for a plain git host)`, quoteURL(m.Repository), git.Host)
+		l.invalid(join(key, "repository"), `%s: git_url is on another host, %s; expected git_url, api_url and oauth_url of the repository's host (api_url: "" for a plain git host)`, quote(mirror.RedactURL(m.Repository)), git.Host)
 	}
 }
 

@@ -45,8 +45,8 @@ func (l *loader) validateHTTP() {
 	}
 	if l.origins["http.public_url"].where == "" {
 		// It follows from listen, right or wrong.
-	} else if clean, err := cleanURL(h.PublicURL, anyHTTP); err != nil {
-		l.invalid("http.public_url", "%s: %v", quoteURL(h.PublicURL), err)
+	} else if clean, err := mirror.CleanWebURL(h.PublicURL); err != nil {
+		l.invalid("http.public_url", "%q: %v", mirror.RedactURL(h.PublicURL), err)
 	} else {
 		h.PublicURL = clean
 	}

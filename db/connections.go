@@ -45,7 +45,7 @@ type ConnectionInfo struct {
 }
 
 // SaveConnection connects an organization, or changes its connection. It reports
-// whether anything changed. Errors: ErrNotFound (organization), *SettingsError,
+// whether anything changed. Errors: ErrNotFound (organization), *mirror.SettingsError,
 // ErrSecretsNeeded, *mirror.Fault ALREADY_CONNECTED, *KeyMismatchError.
 //
 // A changed connection forgets what blocked it, and asks for a run.
@@ -124,8 +124,7 @@ func (w ConnectionWrite) settings(before mirror.Settings) (mirror.Settings, erro
 	if w.KeepWebhookSecret && s.WebhookSecret.IsZero() {
 		s.WebhookSecret = before.WebhookSecret
 	}
-	s, err := CheckSettings(s)
-	if err != nil {
+	if err := prepare(&s); err != nil {
 		return s, err
 	}
 	// Stored credentials must not be sent to a place that whoever sent this request chose.

@@ -43,7 +43,10 @@ func TestConnectionRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, _ := CheckSettings(writeOf(nil).Settings)
+		want := writeOf(nil).Settings
+		if err := prepare(&want); err != nil {
+			t.Fatal(err)
+		}
 		if settings != want {
 			t.Errorf("settings %+v", settings)
 		}

@@ -9,17 +9,17 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-func TestCheckSettingsFillsIn(t *testing.T) {
-	s, err := CheckSettings(mirror.Settings{Workspace: "acme", Repository: "sync"})
-	if err != nil {
+func TestPrepareFillsIn(t *testing.T) {
+	s := mirror.Settings{Workspace: "acme", Repository: "sync", PathPrefix: "./src/"}
+	if err := prepare(&s); err != nil {
 		t.Fatal(err)
 	}
-	if s.Push != mirror.PushDirect || s.Conflict != document.PreferGit || s.GitURL != mirror.DefaultGitURL || s.APIURL != "" {
+	if s.Push != mirror.PushDirect || s.Conflict != document.PreferGit || s.GitURL != mirror.DefaultGitURL || s.OAuthURL != mirror.DefaultOAuthURL || s.APIURL != "" || s.PathPrefix != "src" {
 		t.Errorf("settings %+v", s)
 	}
 }
 
-func TestCheckSettings(t *testing.T) {
+func TestPrepareRefuses(t *testing.T) {
 	secret := mirror.NewSecret("hunter2")
 	for _, test := range []struct {
 		name   string
@@ -46,7 +46,7 @@ func TestCheckSettings(t *testing.T) {
 		{"branch ending in .lock", func(s *mirror.Settings) { s.Branch = "a.lock/b" }, "branch"},
 		{"prefix upwards", func(s *mirror.Settings) { s.PathPrefix = "../x" }, "path_prefix"},
 		{"prefix absolute", func(s *mirror.Settings) { s.PathPrefix = "/src" }, "path_prefix"},
-		{"prefix with a slash at its end", func(s *mirror.Settings) { s.PathPrefix = "src/" }, "path_prefix"},
+		{"prefix in an ignored form of .git", func(s *mirror.Settings) { s.PathPrefix = ".g\u200cit" }, "path_prefix"},
 		{"prefix in .git", func(s *mirror.Settings) { s.PathPrefix = "src/.Git" }, "path_prefix"},
 		{"prefix in an alias of .git", func(s *mirror.Settings) { s.PathPrefix = "GIT~1" }, "path_prefix"},
 		{"plain http", func(s *mirror.Settings) { s.GitURL = "http://git.example.com" }, "git_url"},
@@ -57,13 +57,13 @@ func TestCheckSettings(t *testing.T) {
 		{"push", func(s *mirror.Settings) { s.Push = "force" }, "push"},
 		{"conflict", func(s *mirror.Settings) { s.Conflict = "newest" }, "conflict"},
 		{"both credentials", func(s *mirror.Settings) { s.AccessToken, s.ClientID, s.ClientSecret = secret, "id", secret }, "access_token"},
-		{"half of the credentials", func(s *mirror.Settings) { s.ClientID = "id" }, "client_id"},
+		{"half of the credentials", func(s *mirror.Settings) { s.ClientID = "id" }, "client_secret"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := mirror.Settings{Workspace: "acme-corp", Repository: "webrix.sync", Branch: "main", APIURL: mirror.DefaultAPIURL}
 			test.change(&s)
-			_, err := CheckSettings(s)
-			wrong, _ := errors.AsType[*SettingsError](err)
+			err := prepare(&s)
+			wrong, _ := errors.AsType[*mirror.SettingsError](err)
 			if test.wrong == "" && err != nil || test.wrong != "" && (wrong == nil || wrong.Key != test.wrong) {
 				t.Errorf("error %v, want one of %q", err, test.wrong)
 			}

@@ -4,7 +4,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
@@ -56,7 +55,7 @@ func (s *Server) readConnection(f form, stored *db.ConnectionInfo) (db.Connectio
 	}
 	_, noWorkspace := r.problems["workspace"]
 	_, noRepository := r.problems["repository"]
-	for _, p := range configs.CheckSettings(&checked) {
+	for _, p := range checked.Check() {
 		if named := p.Key == "workspace" || p.Key == "repository"; named && (noWorkspace || noRepository) {
 			continue // said already, and without the password that an address may hold
 		}

@@ -72,7 +72,7 @@ func asFailure(err error) *failure {
 	if p, ok := errors.AsType[*document.Problem](err); ok {
 		return &failure{status: http.StatusBadRequest, code: string(p.Code), message: p.Message}
 	}
-	if e, ok := errors.AsType[*db.SettingsError](err); ok {
+	if e, ok := errors.AsType[*mirror.SettingsError](err); ok {
 		return invalidFields(map[string]string{e.Key: e.Message})
 	}
 	if f, ok := errors.AsType[*mirror.Fault](err); ok {

@@ -16,7 +16,7 @@ func refusedHost(address string, allowed []string) string {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" {
-		return "" // configs.CheckSettings has said so
+		return "" // Settings.Check has said so
 	}
 	host := canonicalHost(u.Hostname())
 	if neverAsked(host) {

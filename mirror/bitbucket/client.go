@@ -14,13 +14,10 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// DefaultAPIURL is REST 2.0 of Bitbucket Cloud.
-const DefaultAPIURL = "https://api.bitbucket.org/2.0"
-
 // Target is a repository, and where its REST interface is.
 type Target struct {
 	Workspace, Slug string
-	// URL is the interface's base; "" is DefaultAPIURL. (A plain git host has no
+	// URL is the interface's base; "" is mirror.DefaultAPIURL. (A plain git host has no
 	// such interface, and so no Client.)
 	URL string
 	// HTTP makes the requests; nil is a client with sane timeouts. Its redirect
@@ -43,7 +40,7 @@ var _ mirror.Host = (*Client)(nil)
 
 // NewClient checks the target. It makes no request.
 func NewClient(t Target, tokens Tokens) (*Client, error) {
-	base, err := checkURL("api_url", cmp.Or(t.URL, DefaultAPIURL))
+	base, err := checkURL("api_url", cmp.Or(t.URL, mirror.DefaultAPIURL))
 	if err != nil {
 		return nil, err
 	}

@@ -172,7 +172,7 @@ func TestClientNames(t *testing.T) {
 		if _, err := bitbucket.NewClient(bitbucket.Target{Workspace: "w", Slug: name}, nil); err == nil {
 			t.Errorf("%q is taken for a repository", name)
 		}
-		if _, err := bitbucket.CloneURL("", name, "s"); err == nil {
+		if _, err := bitbucket.NewClient(bitbucket.Target{Workspace: name, Slug: "s"}, nil); err == nil {
 			t.Errorf("%q is taken for a workspace", name)
 		}
 	}

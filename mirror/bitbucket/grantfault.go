@@ -30,7 +30,7 @@ func (s *TokenSource) grantFault(answer *http.Response, g grantAnswer, isJSON bo
 	case isJSON && g.Error != "":
 		return connectionFailed(s.grantRemedy(g), err)
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
-		return connectionFailed("There is no token endpoint at oauth_url; Bitbucket Cloud's is "+DefaultOAuthURL+".", err)
+		return connectionFailed("There is no token endpoint at oauth_url; Bitbucket Cloud's is "+mirror.DefaultOAuthURL+".", err)
 	default:
 		// A proxy's or firewall's page, not Bitbucket's word on the consumer.
 		return unreachable("Bitbucket's token endpoint answered with something unexpected.", err)

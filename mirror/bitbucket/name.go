@@ -6,17 +6,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/confmirror/confmirror/mirror"
 )
 
-// DefaultGitURL is where Bitbucket Cloud serves git.
-const DefaultGitURL = "https://bitbucket.org"
-
-var (
-	// namePattern is generous: what it lets through cannot leave its path segment.
-	// "~user" is a personal project of Data Center.
-	namePattern = regexp.MustCompile(`^~?[A-Za-z0-9_.-]{1,128}$`)
-	scpPattern  = regexp.MustCompile(`^(?:[^@/:]+@)?([A-Za-z0-9.-]+):([^/@][^@]*)$`)
-)
+var scpPattern = regexp.MustCompile(`^(?:[^@/:]+@)?([A-Za-z0-9.-]+):([^/@][^@]*)$`)
 
 // wanted is what a repository may be given as.
 const wanted = "want a slug, workspace/slug, or the repository's URL such as https://bitbucket.org/acme-corp/webrix-sync"
@@ -113,25 +107,9 @@ func split(path string) []string {
 // checkName refuses what is no single path segment. Braces are not accepted: git knows no uuids.
 func checkName(workspace, slug string) error {
 	for _, n := range []struct{ key, value string }{{"workspace", workspace}, {"repository", slug}} {
-		if !namePattern.MatchString(n.value) || strings.Trim(n.value, ".") == "" {
+		if !mirror.ValidName(n.value) {
 			return fmt.Errorf("%s: %q: want letters, digits and _ . - only, as in https://bitbucket.org/{workspace}/{repository}", n.key, n.value)
 		}
 	}
 	return nil
-}
-
-// CloneURL is where git finds a repository: base (git_url; "" is DefaultGitURL)
-// + /{workspace}/{slug}.git, without credentials.
-func CloneURL(base, workspace, slug string) (string, error) {
-	if base == "" {
-		base = DefaultGitURL
-	}
-	u, err := checkURL("git_url", base)
-	if err != nil {
-		return "", err
-	}
-	if err := checkName(workspace, slug); err != nil {
-		return "", err
-	}
-	return strings.TrimSuffix(u.String(), "/") + "/" + url.PathEscape(workspace) + "/" + url.PathEscape(slug) + ".git", nil
 }

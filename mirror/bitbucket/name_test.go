@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
 )
 
@@ -70,21 +71,6 @@ func TestParseRepositoryNameErrors(t *testing.T) {
 	}
 }
 
-func TestCloneURL(t *testing.T) {
-	for _, tt := range []struct{ base, want string }{
-		{"", "https://bitbucket.org/acme-corp/webrix-sync.git"},
-		{"https://host/scm/", "https://host/scm/acme-corp/webrix-sync.git"},
-		{"http://127.0.0.1:80", "http://127.0.0.1:80/acme-corp/webrix-sync.git"},
-	} {
-		if got, err := bitbucket.CloneURL(tt.base, "acme-corp", "webrix-sync"); err != nil || got != tt.want {
-			t.Errorf("%q: %q %v", tt.base, got, err)
-		}
-	}
-	if _, err := bitbucket.CloneURL("http://bitbucket.org", "a", "b"); err == nil || !strings.Contains(err.Error(), "git_url") {
-		t.Error(err)
-	}
-}
-
 // What is accepted is one plain path segment each, and reads the same again.
 func FuzzParseRepositoryName(f *testing.F) {
 	for _, s := range []string{"a", "a/b", "https://u:p@h/a/b.git", "git@h:a/b", "h.x/scm/a/b", "~a/b", "a/.git.git"} {
@@ -99,8 +85,8 @@ func FuzzParseRepositoryName(f *testing.F) {
 		if strings.ContainsAny(w+s, "/\\%?#@: \n\x00") || w == ".." || s == ".." || w == "" || s == "" {
 			t.Fatalf("%q, %q: %q/%q", repository, workspace, w, s)
 		}
-		if url, err := bitbucket.CloneURL("", w, s); err != nil || !strings.HasSuffix(url, "/"+w+"/"+s+".git") {
-			t.Fatalf("%q %v", url, err)
+		if !mirror.ValidName(w) || !mirror.ValidName(s) {
+			t.Fatalf("%q, %q: %q/%q are no names", repository, workspace, w, s)
 		}
 	})
 }

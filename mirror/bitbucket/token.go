@@ -11,15 +11,12 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// DefaultOAuthURL is Bitbucket Cloud's token endpoint.
-const DefaultOAuthURL = "https://bitbucket.org/site/oauth2/access_token"
-
 // Consumer is an OAuth consumer, and where its tokens come from.
 type Consumer struct {
 	// ID is the consumer's key. Neither it nor the secret has a fixed length.
 	ID     string
 	Secret mirror.Secret
-	// URL is the token endpoint; "" is DefaultOAuthURL.
+	// URL is the token endpoint; "" is mirror.DefaultOAuthURL.
 	URL string
 	// HTTP makes the requests; nil is a client with sane timeouts. Its redirect
 	// policy is replaced.
@@ -74,7 +71,7 @@ type flight struct {
 
 // NewTokenSource checks the endpoint's URL. It makes no request.
 func NewTokenSource(c Consumer) (*TokenSource, error) {
-	c.URL = cmp.Or(c.URL, DefaultOAuthURL)
+	c.URL = cmp.Or(c.URL, mirror.DefaultOAuthURL)
 	if _, err := checkURL("oauth_url", c.URL); err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func TestTokenRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("kéy:"+secret))
-	if got.Method != "POST" || got.URL.String() != bitbucket.DefaultOAuthURL || body != "grant_type=client_credentials" ||
+	if got.Method != "POST" || got.URL.String() != mirror.DefaultOAuthURL || body != "grant_type=client_credentials" ||
 		got.Header.Get("Authorization") != basic || got.UserAgent() != "confmirror/1.2.3" ||
 		got.Header.Get("Content-Type") != "application/x-www-form-urlencoded" || got.Header.Get("Accept") != "application/json" {
 		t.Errorf("%s %s %q %v", got.Method, got.URL, body, got.Header)
@@ -315,7 +315,7 @@ func TestTokenSources(t *testing.T) {
 		return s
 	}
 	first := get("", "key", "secret")
-	if get(bitbucket.DefaultOAuthURL, "key\n", "secret\n") != first {
+	if get(mirror.DefaultOAuthURL, "key\n", "secret\n") != first {
 		t.Error("one consumer has two sources")
 	}
 	for _, other := range []*bitbucket.TokenSource{

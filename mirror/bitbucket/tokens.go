@@ -1,10 +1,6 @@
 package bitbucket
 
-import (
-	"cmp"
-	"strings"
-	"sync"
-)
+import "sync"
 
 // TokenSources keeps one TokenSource for each consumer, so that all mirrors of a
 // consumer share its token. The zero value is empty.
@@ -24,7 +20,7 @@ func (t *TokenSources) Source(c Consumer) (*TokenSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := sourceKey{cmp.Or(c.URL, DefaultOAuthURL), strings.TrimSpace(c.ID)}
+	key := sourceKey{fresh.consumer.URL, fresh.consumer.ID}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old := t.m[key]; old != nil && old.consumer.Secret == fresh.consumer.Secret {

@@ -52,19 +52,11 @@ func sameOrigin(c *http.Client) *http.Client {
 
 // checkURL accepts what credentials may be sent to: https, or http on a loopback host.
 func checkURL(key, raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("%s: want an https:// address without credentials, query or fragment", key)
+	clean, err := mirror.CleanURL(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
-		return u, nil
-	}
-	return nil, fmt.Errorf("%s: %q: want https:// (http:// only to a loopback host)", key, raw)
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return url.Parse(clean)
 }
 
 // transportFault tells of a request that got no answer.

@@ -76,7 +76,7 @@ func redirectURI(s string) string {
 			return "must be a URI with a host"
 		}
 	case u.Scheme == "http":
-		if !loopback(u.Hostname()) {
+		if !Loopback(u.Hostname()) {
 			return "must be https, http is for loopback hosts only"
 		}
 	case slices.Contains(unsafeSchemes, u.Scheme):
@@ -87,11 +87,12 @@ func redirectURI(s string) string {
 	return ""
 }
 
-// loopback reports whether a host is the machine itself.
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
+// Loopback reports whether a host name or address (without port) is this machine's
+// own: nothing that is sent there over plain http can be read on the way.
+func Loopback(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback()
 	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }

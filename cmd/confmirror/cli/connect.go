@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
@@ -217,7 +216,7 @@ func (p *Program) readConnectionSecrets(w *db.ConnectionWrite, o *connection) er
 		checked.AccessToken = kept
 	}
 	var problems []string
-	for _, problem := range configs.CheckSettings(&checked) {
+	for _, problem := range checked.Check() {
 		problems = append(problems, "--"+strings.ReplaceAll(problem.Key, "_", "-")+": "+problem.Message)
 	}
 	if len(problems) > 0 {

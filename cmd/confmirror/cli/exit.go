@@ -90,7 +90,7 @@ func exitStatus(err error) int {
 func misconfigured(err error) bool {
 	var (
 		usage    *usageError
-		setting  *db.SettingsError
+		setting  *mirror.SettingsError
 		mismatch *db.KeyMismatchError
 		unknown  *db.UnknownKeyError
 		problem  *document.Problem

@@ -32,7 +32,7 @@ func TestExit(t *testing.T) {
 		"configuration": {&configs.Error{Problems: []configs.Problem{{Key: "a", Message: "b"}}}, 2, "confmirror: invalid configuration:\n  a: b\n"},
 		"key":           {fmt.Errorf("x: %w", &db.KeyMismatchError{KeyID: "k"}), 2, "-"},
 		"sealed":        {&db.UnknownKeyError{KeyID: "k"}, 2, "-"},
-		"setting":       {&db.SettingsError{Key: "branch", Message: "no"}, 2, "confmirror: branch: no\n"},
+		"setting":       {&mirror.SettingsError{Key: "branch", Message: "no"}, 2, "confmirror: branch: no\n"},
 		"slug":          {document.Invalid("no slug"), 2, "confmirror: VALIDATION_FAILED: no slug\n"},
 		"transient":     {fmt.Errorf("acme: %w", transient), 1, "confmirror: acme: NETWORK_UNREACHABLE: No answer.\ncause: dial refused\nhint: Wait.\n"},
 		"permanent":     {&mirror.Fault{Code: "PUSH_REFUSED", Message: "No.", Class: mirror.Permanent}, 4, "confmirror: PUSH_REFUSED: No.\n"},

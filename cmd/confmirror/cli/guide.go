@@ -7,6 +7,7 @@ import (
 
 	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/db"
+	"github.com/confmirror/confmirror/mirror/document"
 )
 
 // webhookURL is what to enter in the repository's settings.
@@ -54,7 +55,7 @@ the webhook above to the repository's settings, with the same secret and the tri
 "Push". "confmirror demo" shows all of it on this machine alone.
 
 `, flag, or(c.Path, configs.DefaultPath))
-	if host, _, err := net.SplitHostPort(reachable(address)); err == nil && configs.Loopback(host) && c.HTTP.PublicURL == "http://"+reachable(c.HTTP.Listen) {
+	if host, _, err := net.SplitHostPort(reachable(address)); err == nil && document.Loopback(host) && c.HTTP.PublicURL == "http://"+reachable(c.HTTP.Listen) {
 		fmt.Fprint(p.Stdout, "Bitbucket cannot reach a loopback address: set http.public_url to where it can, or\nrely on polling (sync.poll).\n\n")
 	}
 }

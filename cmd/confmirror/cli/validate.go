@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/confmirror/confmirror/configs"
+	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
@@ -42,7 +42,7 @@ func (p *Program) validate(dir, prefix, format string) error {
 	if !ok {
 		return misuse("--format %q: expected text, json or junit", format)
 	}
-	clean, err := configs.CleanPathPrefix(prefix)
+	clean, err := mirror.CleanPathPrefix(prefix)
 	if err != nil {
 		return misuse("--path-prefix %q: %w", prefix, err)
 	}
