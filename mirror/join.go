@@ -82,7 +82,9 @@ func (j *join) addBases() {
 		if s.live() && s.Row.Slug != b.Slug && document.ValidSlug(b.Kind, s.Row.Slug) {
 			to := j.layout.Path(b.Kind, s.Row.Slug)
 			if _, agreed := j.bases[Key{b.Kind, to}]; !agreed {
+				// What stands there already is part of this row's decision.
 				s.Target = j.file(b.Kind, s.Row.Slug, to)
+				j.byPath[Key{b.Kind, to}] = s
 			}
 		}
 		j.add(s, key)
