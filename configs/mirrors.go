@@ -62,7 +62,7 @@ func (l *loader) validateMirrors() {
 		for j, other := range l.config.Mirrors[:i] {
 			if m.Organization == other.Organization && m.Organization != "" {
 				l.invalid(join(key, "organization"), "%q: mirrors[%d] is of the same organization; expected one mirror for each", m.Organization, j)
-			} else if overlap(s, settings[j]) {
+			} else if s.Location("").Overlaps(settings[j].Location("")) { // a branch left open shows when the host was asked
 				l.invalid(join(key, "repository"), "%s: mirrors[%d] has the same repository and branch, and a path_prefix that is the same, contains this one or is in it; expected branches or directories apart", quote(mirror.RedactURL(m.Repository)), j)
 			}
 		}
@@ -80,13 +80,3 @@ func (l *loader) sameHost(key string, m *MirrorConfig) {
 		l.invalid(join(key, "repository"), `%s: git_url is on another host, %s; expected git_url, api_url and oauth_url of the repository's host (api_url: "" for a plain git host)`, quote(mirror.RedactURL(m.Repository)), git.Host)
 	}
 }
-
-// overlap reports whether two mirrors would write the same files. A branch left
-// open may be the other one's too; that shows when the host was asked.
-func overlap(a, b mirror.Settings) bool {
-	return strings.EqualFold(a.CloneURL(), b.CloneURL()) && a.Branch == b.Branch &&
-		(below(a.PathPrefix, b.PathPrefix) || below(b.PathPrefix, a.PathPrefix))
-}
-
-// below reports whether prefix a is b or a directory in it.
-func below(a, b string) bool { return b == "" || a == b || strings.HasPrefix(a, b+"/") }

@@ -93,7 +93,7 @@ func (d *DB) SaveConnection(ctx context.Context, organizationID string, w Connec
 		if name := mirror.StateName(row.State); name == mirror.StateBlocked || name == mirror.StateError {
 			row.State, row.Detail = "", ""
 		}
-		if targetOf(settings, "").repository != targetOf(before, "").repository || settings.APIURL != before.APIURL {
+		if settings.Location("").Repository != before.Location("").Repository || settings.APIURL != before.APIURL {
 			row.RepositoryUUID, row.RepositoryFullName, row.RepositoryURL = "", "", "" // another repository's
 		}
 		if settings.Branch == "" && before.Branch != "" {
@@ -145,13 +145,13 @@ func (d *DB) notConnected(tx *gorm.DB, organizationID string, s mirror.Settings,
 	if err != nil {
 		return err
 	}
-	wanted := targetOf(s, branch)
+	wanted := s.Location(branch)
 	for _, other := range others {
-		taken := targetOf(other.publicSettings(), other.ResolvedBranch)
+		taken := other.publicSettings().Location(other.ResolvedBranch)
 		if repositoryUUID != "" && other.RepositoryUUID == repositoryUUID {
-			taken.repository = wanted.repository // under another name
+			taken.Repository = wanted.Repository // under another name
 		}
-		if !wanted.overlaps(taken) {
+		if !wanted.Overlaps(taken) {
 			continue
 		}
 		return &mirror.Fault{

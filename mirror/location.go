@@ -1,30 +1,27 @@
-package db
+package mirror
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
-
-	"github.com/confmirror/confmirror/mirror"
 )
 
-// target is the place that a connection mirrors to, in the form that places are
-// compared in: two connections must not write to the same files of a branch.
-type target struct {
-	repository string // clone address, without case
-	branch     string // "" while a connection to "the main branch" is not resolved
-	prefix     string
+// Location is where a connection mirrors to, in the form that locations are
+// compared in: no two connections may write to the same files of a branch.
+type Location struct {
+	Repository string // clone address, without case
+	Branch     string // "" while a connection to "the main branch" is not resolved
+	Prefix     string
 }
 
-func targetOf(s mirror.Settings, resolvedBranch string) target {
-	t := target{
-		repository: repositoryOf(s.GitURL, s.Workspace, s.Repository),
-		branch:     s.Branch,
-		prefix:     s.PathPrefix,
+// Location is where the settings lead. resolved is what a branch that they leave
+// open was found to be, "" while it was not looked for.
+func (s Settings) Location(resolved string) Location {
+	return Location{
+		Repository: repositoryOf(s.GitURL, s.Workspace, s.Repository),
+		Branch:     cmp.Or(s.Branch, resolved),
+		Prefix:     s.PathPrefix,
 	}
-	if t.branch == "" {
-		t.branch = resolvedBranch
-	}
-	return t
 }
 
 // repositoryOf joins a repository's address into one string that equal
@@ -45,9 +42,9 @@ func repositoryOf(gitURL, workspace, repository string) string {
 	return base + "/" + strings.ToLower(workspace) + "/" + strings.ToLower(repository)
 }
 
-// overlaps reports whether two targets have files in common.
-func (t target) overlaps(o target) bool {
-	return t.repository == o.repository && t.branch == o.branch && nested(t.prefix, o.prefix)
+// Overlaps reports whether two locations have files in common.
+func (l Location) Overlaps(o Location) bool {
+	return l.Repository == o.Repository && l.Branch == o.Branch && nested(l.Prefix, o.Prefix)
 }
 
 // nested reports whether one prefix is the other or lies below it.

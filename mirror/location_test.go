@@ -1,4 +1,4 @@
-package db
+package mirror_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-func TestTargetsOverlap(t *testing.T) {
+func TestLocationsOverlap(t *testing.T) {
 	base := mirror.Settings{GitURL: "https://bitbucket.org", Workspace: "acme", Repository: "sync", Branch: "main", PathPrefix: "src"}
 	for _, test := range []struct {
 		name   string
@@ -29,15 +29,15 @@ func TestTargetsOverlap(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			other := base
 			test.change(&other)
-			a, b := targetOf(base, ""), targetOf(other, "")
-			if a.overlaps(b) != test.want || b.overlaps(a) != test.want {
+			a, b := base.Location(""), other.Location("")
+			if a.Overlaps(b) != test.want || b.Overlaps(a) != test.want {
 				t.Errorf("overlap is not %v", test.want)
 			}
 		})
 	}
 	other := base
 	other.Branch = ""
-	if !targetOf(base, "").overlaps(targetOf(other, "main")) {
+	if !base.Location("").Overlaps(other.Location("main")) {
 		t.Error("a resolved main branch is not recognised")
 	}
 }
