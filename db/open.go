@@ -4,16 +4,19 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
 	"github.com/ncruces/go-sqlite3/gormlite"
 	"gorm.io/driver/postgres"
@@ -78,6 +81,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	if err := d.sql.PingContext(ctx); err != nil {
 		d.sql.Close()
+		if !d.postgres {
+			err = unusable(err)
+		}
 		return nil, unreachable(err)
 	}
 	// GORM's own logger writes statements with their values: secrets among them.
@@ -121,7 +127,7 @@ func openPostgres(address string) (*sql.DB, error) {
 // instead of failing halfway.
 func openSQLite(dir string) (*sql.DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, unreachable(err)
+		return nil, unusable(err)
 	}
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {
@@ -130,17 +136,21 @@ func openSQLite(dir string) (*sql.DB, error) {
 	// Made by hand for its mode: the file holds secrets.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, unusable(err)
 	}
 	file.Close()
+	name := path
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
+	query := url.Values{
 		"_pragma": {"busy_timeout(30000)", "journal_mode(wal)", "foreign_keys(on)", "synchronous(full)"},
 		"_txlock": {"immediate"},
-	}.Encode()}
+		"modeof":  {name}, // the log beside the file holds secrets, too
+	}.Encode()
+	// SQLite knows no plus for a space.
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: strings.ReplaceAll(query, "+", "%20")}
 	pool, err := driver.Open(dsn.String())
 	if err != nil {
 		return nil, unreachable(err)
@@ -156,8 +166,30 @@ func (d *DB) SetLimits(limits document.Limits) { d.limits.Store(&limits) }
 // Close ends all connections.
 func (d *DB) Close() error { return d.sql.Close() }
 
+// unusable is the fault of an embedded database that waiting does not mend; what
+// may pass is unreachable.
+func unusable(err error) error {
+	var code sqlite3.ErrorCode
+	errors.As(err, &code)
+	fault := &mirror.Fault{Code: mirror.CodeDatabaseFailed, Class: mirror.Permanent, Err: err}
+	switch {
+	case code == sqlite3.NOTADB || code == sqlite3.CORRUPT:
+		fault.Message = "The file of the embedded database is damaged, or is no database."
+		fault.Remedy = "Bring " + FileName + " in data_dir back from a backup. Without one move it away: a new one is made, and connecting again imports what the branch holds (without secrets)."
+	case code == sqlite3.PERM || code == sqlite3.READONLY || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR):
+		fault.Message = "The embedded database cannot be written."
+		fault.Remedy = "Give this user the right to write in data_dir and its files, or choose another data_dir."
+	default:
+		return unreachable(err)
+	}
+	return fault
+}
+
 // unreachable is the fault of a database that does not answer.
 func unreachable(err error) error {
+	if known, ok := errors.AsType[*mirror.Fault](err); ok {
+		return known
+	}
 	if errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -91,9 +91,27 @@ func TestOpenSQLitePath(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	info, err := os.Stat(filepath.Join(dir, FileName))
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Fatalf("%v %v", info, err)
+	for _, name := range []string{FileName, FileName + "-wal"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatalf("%s: %v %v", name, info, err)
+		}
+	}
+}
+
+// What waiting does not mend is not waited for.
+func TestOpenUnusable(t *testing.T) {
+	damaged := t.TempDir()
+	if err := os.WriteFile(filepath.Join(damaged, FileName), []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	blocked := filepath.Join(damaged, FileName, "below")
+	for dir, want := range map[string]string{damaged: "damaged", blocked: "cannot be written"} {
+		_, err := Open(t.Context(), Options{DataDir: dir})
+		fault, ok := errors.AsType[*mirror.Fault](err)
+		if !ok || fault.Class != mirror.Permanent || !strings.Contains(fault.Message, want) {
+			t.Errorf("%s: %v", dir, err)
+		}
 	}
 }
 

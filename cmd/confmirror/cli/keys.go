@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/db"
@@ -49,6 +50,9 @@ func makeSealer(ctx context.Context, c *configs.Config, log *slog.Logger) (*db.S
 		}
 	}
 	key, created, err := db.LoadOrCreateKey(c.DataDir, log)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return nil, noDataDir(err)
+	}
 	if err != nil {
 		return nil, &usageError{err}
 	}

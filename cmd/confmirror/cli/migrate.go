@@ -43,7 +43,7 @@ func (p *Program) migrate(ctx context.Context, statusOnly bool) error {
 		}
 	}
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-		return err
+		return noDataDir(err)
 	}
 	database, err := db.Open(ctx, databaseOptions(c, p.quietLogger(c), nil))
 	if err != nil {

@@ -126,10 +126,15 @@ func databaseOptions(c *configs.Config, log *slog.Logger, sealer *db.Sealer) db.
 	}
 }
 
+// noDataDir is what a directory that cannot be written comes to.
+func noDataDir(err error) error {
+	return hint(misuse("data_dir: %w", err), "choose another data_dir, or give this user the right to write there")
+}
+
 // openDatabase opens the database with its key, and migrates it.
 func openDatabase(ctx context.Context, c *configs.Config, log *slog.Logger) (*db.DB, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-		return nil, hint(err, "choose another data_dir, or give this user the right to write there")
+		return nil, noDataDir(err)
 	}
 	sealer, err := makeSealer(ctx, c, log)
 	if err != nil {
