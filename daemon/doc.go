@@ -11,7 +11,7 @@
 //
 // # Who owns what
 //
-// A mirror is run by the daemon that holds its lease; [Leases] claims and renews
+// A mirror is run by the daemon that holds its lease; leases.go claims and renews
 // them. Within the daemon a mirror is owned by the worker that runs it: the session
 // (clone, token, host) is touched by that worker only. Workers are few and shared,
 // so a slow mirror occupies one of them and a broken one backs off alone.
