@@ -23,6 +23,9 @@ var (
 const (
 	firstPause = time.Second
 	longPause  = 5 * time.Minute
+	// lockedPause is after a run that left rows to those who have locked them; it
+	// is short because everybody else's edits wait for it, too.
+	lockedPause = 2 * time.Second
 	// A push that was refused for good is tried again by itself after these.
 	firstRefusal = time.Minute
 	longRefusal  = time.Hour
@@ -88,6 +91,9 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 	switch {
 	case err == nil:
 		t.failures = 0
+		if report.Open > 0 {
+			return Result{Report: report}, lockedPause
+		}
 		return Result{Report: report}, 0
 	case errors.Is(err, mirror.ErrLeaseLost):
 		return Result{Report: report, Err: errNotHolder}, 0
@@ -95,6 +101,9 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 		return Result{Report: report, Err: err}, 0
 	}
 	t.failures++
+	if mirror.AsFault(err).Code == mirror.CodeCloneFailed {
+		d.sessions.release(id) // opening it anew mends what can be mended
+	}
 	return Result{Report: report, Err: err}, t.pause(err)
 }
 

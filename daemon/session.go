@@ -129,7 +129,10 @@ func (s *sessions) acquire(ctx context.Context, m *mirror.Mirror) (*session, err
 	current := s.open[m.OrganizationID]
 	s.mu.Unlock()
 	if current != nil && current.settings == m.Settings && current.identity == m.Identity {
-		return current, nil
+		if current.clone.Stands() {
+			return current, nil
+		}
+		s.log.Warn("the clone's directory is gone, cloning again", "organization", m.Organization)
 	}
 	s.release(m.OrganizationID)
 	r, err := s.connector.remote(m.Settings)

@@ -76,4 +76,7 @@ type Report struct {
 	DurationMS   int64     `json:"duration_ms"`
 	Detail       *Detail   `json:"detail,omitempty"`
 	Actions      []Action  `json:"actions,omitempty"`
+	// Open is how many rows others kept locked or went on changing: they are left
+	// for another run, which nothing but the caller brings about.
+	Open int `json:"-"`
 }

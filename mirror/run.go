@@ -92,6 +92,9 @@ func (r *run) rounds(ctx context.Context) error {
 			}
 			r.req.Look = true
 		case errors.Is(err, errAgain) || errors.Is(err, ErrStale):
+			if round == maxRounds && errors.Is(err, errAgain) {
+				return nil // all else is settled, and these rows are not forgotten
+			}
 			if round == maxRounds {
 				return &Fault{
 					Code:    CodeNetworkUnreachable,
@@ -144,7 +147,7 @@ func (r *run) round(ctx context.Context) error {
 	if pushFault != nil {
 		return pushFault
 	}
-	if a.raced > 0 {
+	if r.report.Open = a.raced; a.raced > 0 {
 		return errAgain
 	}
 	return nil

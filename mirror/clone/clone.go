@@ -206,6 +206,31 @@ func (c *Clone) usable(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Stands reports whether the directories that the clone was opened on are still
+// there. Where they are not, only opening it anew helps.
+func (c *Clone) Stands() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || !sameDir(c.root, c.o.Dir) || !sameDir(c.git, filepath.Join(c.o.Dir, ".git")) {
+		return false
+	}
+	for _, name := range []string{"objects", "refs", "confmirror/identity"} {
+		if !exists(c.git, name) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameDir(root *os.Root, dir string) bool {
+	opened, err := root.Stat(".")
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(dir)
+	return err == nil && os.SameFile(opened, there)
+}
+
 // cloneFault is a fault of this machine's disk.
 func cloneFault(message string, err error) *mirror.Fault {
 	return &mirror.Fault{
