@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-
-	"github.com/confmirror/confmirror/mirror/document"
 )
 
 // settle remembers what the round did, in one transaction.
@@ -234,83 +232,6 @@ func (a *apply) settleRefused(d *Decision) {
 func (a *apply) formMoved(d *Decision) bool {
 	f := d.file()
 	return d.Effect == Nothing && d.Base != nil && d.live() && f.Exists() && f.Document != nil && f.GitID != d.Base.GitID
-}
-
-// status is the row's new git_integration; nil when it stays as it is.
-func (a *apply) status(d *Decision, e *export) *RowStatus {
-	if d.Row == nil || (d.Row.Deleted && d.Effect != Converge) {
-		return nil
-	}
-	next := d.Row.Integration
-	switch d.Effect {
-	case Nothing, Part, Hold:
-		if d.Base == nil && d.Row.Private {
-			return nil
-		}
-		next.Error = a.keepError(d)
-		if a.formMoved(d) {
-			next.GitID = d.file().GitID
-		}
-	case Refuse:
-		next.Error = a.keepError(d)
-		if next.Path == "" {
-			next.Path = d.file().Path
-		}
-	case RemoveFile, Forget:
-		next = GitIntegration{}
-	case Converge:
-		if d.toRow && e == nil {
-			return nil // written with the import
-		}
-		path, gitID := d.file().Path, d.file().GitID
-		if e != nil {
-			path, gitID = e.base.Path, e.base.GitID
-		}
-		next = a.synced(path, gitID, a.head, nil)
-		next.Error = a.keepError(d)
-	}
-	if next.same(d.Row.Integration) {
-		return nil
-	}
-	return &RowStatus{Kind: d.Kind, RowID: d.Row.ID, Integration: next}
-}
-
-// keepError is the decision's problem as it is recorded; one that was recorded
-// before keeps its date.
-func (a *apply) keepError(d *Decision) *EntityError {
-	if d.Problem == nil {
-		return nil
-	}
-	e := a.entityError(d.Problem, d.file().Path)
-	if was := d.Row.Integration.Error; was != nil && was.Code == e.Code && was.Message == e.Message && was.Path == e.Path {
-		return was
-	}
-	return &e
-}
-
-func (a *apply) entityError(p *document.Problem, path string) EntityError {
-	if p.File != "" {
-		path += "/" + p.File
-	}
-	return EntityError{Code: p.Code, HTTPCode: p.Code.HTTPCode(), Message: p.Message, Path: path, Commit: a.view.head, DetectedAt: a.Now().UTC()}
-}
-
-func (a *apply) synced(path, gitID string, commit Hash, p *document.Problem) GitIntegration {
-	now := a.Now().UTC()
-	g := GitIntegration{Path: path, GitID: gitID, Commit: commit, SyncedAt: &now}
-	if p != nil {
-		e := a.entityError(p, path)
-		g.Error = &e
-	}
-	return g
-}
-
-// same compares what is recorded, dates apart.
-func (g GitIntegration) same(other GitIntegration) bool {
-	if g.Path != other.Path || g.GitID != other.GitID || g.Commit != other.Commit || (g.Error == nil) != (other.Error == nil) {
-		return false
-	}
-	return g.Error == nil || (g.Error.Code == other.Error.Code && g.Error.Message == other.Error.Message && g.Error.Path == other.Error.Path)
 }
 
 // state is how the round leaves the mirror.

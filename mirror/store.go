@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -122,25 +121,6 @@ type Unsettled struct {
 	Verdict   Verdict
 }
 
-// GitIntegration is what the column git_integration holds.
-type GitIntegration struct {
-	Path     string       `json:"path,omitempty"`
-	GitID    string       `json:"oid,omitempty"`
-	Commit   Hash         `json:"commit,omitempty"`
-	SyncedAt *time.Time   `json:"synced_at,omitempty"`
-	Error    *EntityError `json:"error,omitempty"`
-}
-
-// EntityError is a document.Problem as it is recorded.
-type EntityError struct {
-	Code       document.Code `json:"code"`
-	HTTPCode   int           `json:"http_code"`
-	Message    string        `json:"message"`
-	Path       string        `json:"path,omitempty"`
-	Commit     Hash          `json:"commit,omitempty"`
-	DetectedAt time.Time     `json:"detected_at"`
-}
-
 // Query asks for the database's side of a run.
 type Query struct {
 	// Full: every row, base and unsettled entity.
@@ -174,82 +154,6 @@ type Observation struct {
 	Deleted, Held map[Direction]int
 	// Requested is Mirror.Requested in this snapshot.
 	Requested int64
-}
-
-// RowAction is what an import does to a row.
-type RowAction int
-
-const (
-	RowCreate RowAction = iota
-	// RowUpdate writes the document into Row, under Document.Slug, and brings it back if it was soft-deleted.
-	RowUpdate
-	// RowDelete soft-deletes Row.
-	RowDelete
-)
-
-// RowChange is one entity's import.
-type RowChange struct {
-	Action   RowAction
-	Key      Key
-	Row      *Row               // what was planned on; nil for RowCreate
-	Document *document.Document // file form; nil for RowDelete
-	// Base is what is agreed once the row is written; its RowID is filled by the
-	// store. nil drops the base at Key.
-	Base *Base
-	// Vacated is the path of a base that goes because the entity moved to Key; "" if none.
-	Vacated string
-	// Integration is the row's new git_integration.
-	Integration GitIntegration
-	// Consume are the captured changes that the decision took into account; they
-	// go with the import, and so do those that the import itself makes.
-	Consume []int64
-	// KeepChanges: the import is half of a merge, whose export still has to be
-	// settled; nothing is consumed, and Outcome.Own names what the import made.
-	KeepChanges bool
-	// Conflicts keep what the import replaces.
-	Conflicts []*Conflict
-}
-
-// Outcome of one RowChange.
-type Outcome struct {
-	RowID string
-	// Raced: the row was locked, edited since, or its slug was taken meanwhile. Nothing was written.
-	Raced bool
-	// Problem: the database refused the row. Nothing was written.
-	Problem *document.Problem
-	// Own are the captured changes that this write made and that are not consumed
-	// yet (RowChange of a merge): they go with the settle.
-	Own []int64
-}
-
-// ConflictReason says why a document was kept.
-type ConflictReason string
-
-const (
-	ConflictBothChanged      ConflictReason = "both_changed"
-	ConflictReplaced         ConflictReason = "replaced"
-	ConflictHistoryRewritten ConflictReason = "history_rewritten"
-	ConflictPrivate          ConflictReason = "became_private"
-	ConflictInvalidMerge     ConflictReason = "invalid_merge"
-)
-
-// Conflict keeps the documents of a decision that dropped something. Unique on
-// (kind, row, base git id, database digest, git id), so writing it twice is once.
-type Conflict struct {
-	Key
-	RowID    string
-	Slug     string
-	Reason   ConflictReason
-	Base     *document.Document
-	Database *document.Document
-	Git      *document.Document
-	// Decided is the side that won the contested places.
-	Decided document.Policy
-	// Places are the contested ones.
-	Places     []string
-	BaseGitID  string
-	DatabaseID document.Digest
-	GitID      string
 }
 
 // RowStatus writes a row's git_integration.

@@ -161,3 +161,23 @@ func (s *Subject) stored(d *document.Document) *document.Document {
 	}
 	return full
 }
+
+// baseDocument parses the agreed content; nil when it was not loaded.
+func (s *Subject) baseDocument() *document.Document {
+	if s.Base == nil || s.Base.Content == nil {
+		return nil
+	}
+	doc, problem := parse(s.Kind, s.Base.Slug, s.Base.Content, noLimits)
+	if problem != nil {
+		return nil
+	}
+	return doc
+}
+
+// documentAtBase is git's unchanged document.
+func (s *Subject) documentAtBase() *document.Document {
+	if s.File.Document != nil {
+		return s.File.Document
+	}
+	return s.baseDocument()
+}

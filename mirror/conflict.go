@@ -1,0 +1,62 @@
+package mirror
+
+import "github.com/confmirror/confmirror/mirror/document"
+
+// ConflictReason says why a document was kept.
+type ConflictReason string
+
+const (
+	ConflictBothChanged      ConflictReason = "both_changed"
+	ConflictReplaced         ConflictReason = "replaced"
+	ConflictHistoryRewritten ConflictReason = "history_rewritten"
+	ConflictPrivate          ConflictReason = "became_private"
+	ConflictInvalidMerge     ConflictReason = "invalid_merge"
+)
+
+// Conflict keeps the documents of a decision that dropped something. Unique on
+// (kind, row, base git id, database digest, git id), so writing it twice is once.
+type Conflict struct {
+	Key
+	RowID    string
+	Slug     string
+	Reason   ConflictReason
+	Base     *document.Document
+	Database *document.Document
+	Git      *document.Document
+	// Decided is the side that won the contested places.
+	Decided document.Policy
+	// Places are the contested ones.
+	Places     []string
+	BaseGitID  string
+	DatabaseID document.Digest
+	GitID      string
+}
+
+// conflict keeps the documents of both sides and their base.
+func (p *planner) conflict(s *Subject, reason ConflictReason, decided document.Policy, places []string) *Conflict {
+	f := s.file()
+	c := &Conflict{
+		Key: Key{s.Kind, f.Path}, Slug: f.Slug, Reason: reason,
+		Database: s.visible, Git: f.Document, GitID: f.GitID,
+		Decided: decided, Places: places,
+	}
+	if s.Row != nil {
+		c.RowID, c.Slug = s.Row.ID, s.Row.Slug
+	}
+	if s.visible != nil {
+		c.DatabaseID = s.visible.Digest()
+	}
+	if s.Base != nil && !s.Replaced {
+		c.Base, c.BaseGitID = s.baseDocument(), s.Base.GitID
+	}
+	return c
+}
+
+// keepReplaced records what imports and deletions overwrite after the branch's history was rewritten.
+func (p *planner) keepReplaced() {
+	for _, d := range p.decisions {
+		if d.writesRow() && d.live() && d.visible != nil && len(d.Conflicts) == 0 {
+			d.Conflicts = append(d.Conflicts, p.conflict(d.Subject, ConflictHistoryRewritten, document.PreferGit, nil))
+		}
+	}
+}
