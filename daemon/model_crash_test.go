@@ -44,8 +44,8 @@ type crashStore struct {
 	p *crashPoint
 }
 
-func (s crashStore) Import(ctx context.Context, m *mirror.Mirror, runID string, changes []*mirror.RowChange) (out []mirror.Outcome, err error) {
-	err = s.p.at(func() error { out, err = s.Store.Import(ctx, m, runID, changes); return err })
+func (s crashStore) Import(ctx context.Context, m *mirror.Mirror, head mirror.Hash, runID string, changes []*mirror.RowChange) (out []mirror.Outcome, err error) {
+	err = s.p.at(func() error { out, err = s.Store.Import(ctx, m, head, runID, changes); return err })
 	return out, err
 }
 

@@ -55,7 +55,7 @@ func benchmarkStore(b *testing.B, dialect string) {
 		b.ReportMetric((b.Elapsed() - start).Seconds(), "s-"+step)
 	}
 	var seen *mirror.Observation
-	report("create", func() { _, err = d.Import(ctx, m, "r", changes); check(err) })
+	report("create", func() { _, err = d.Import(ctx, m, "", "r", changes); check(err) })
 	report("full", func() { seen, err = d.Observe(ctx, m, mirror.Query{Full: true}); check(err) })
 	report("nothing", func() { _, err = d.Observe(ctx, m, mirror.Query{}); check(err) })
 	changes = nil
@@ -64,7 +64,7 @@ func benchmarkStore(b *testing.B, dialect string) {
 		doc.Fields["name"] = "second"
 		changes = append(changes, update(r, doc))
 	}
-	report("update", func() { _, err = d.Import(ctx, m, "r", changes); check(err) })
+	report("update", func() { _, err = d.Import(ctx, m, "", "r", changes); check(err) })
 	report("edit", func() { check(d.gorm.Exec("UPDATE toolkits SET name = 'third'").Error) })
 	s := &mirror.Settlement{}
 	report("observe", func() { seen, err = d.Observe(ctx, m, mirror.Query{}); check(err) })

@@ -18,7 +18,7 @@ const lockTimeout = "500ms"
 
 // Import writes rows and their bases in one transaction. What cannot be written
 // now is left out and told in its outcome.
-func (d *DB) Import(ctx context.Context, m *mirror.Mirror, runID string, changes []*mirror.RowChange) ([]mirror.Outcome, error) {
+func (d *DB) Import(ctx context.Context, m *mirror.Mirror, head mirror.Hash, runID string, changes []*mirror.RowChange) ([]mirror.Outcome, error) {
 	outcomes := make([]mirror.Outcome, len(changes))
 	err := d.write(ctx, func(tx *gorm.DB) error {
 		clear(outcomes)
@@ -26,7 +26,10 @@ func (d *DB) Import(ctx context.Context, m *mirror.Mirror, runID string, changes
 		for i, c := range changes {
 			im.items = append(im.items, &item{change: c, table: tables[kindOf(c)], outcome: &outcomes[i]})
 		}
-		return im.run()
+		if err := im.run(); err != nil {
+			return err
+		}
+		return d.noteImport(tx, m.OrganizationID, head)
 	})
 	if err != nil {
 		return nil, err

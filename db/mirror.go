@@ -58,6 +58,7 @@ func (d *DB) Mirror(ctx context.Context, organizationID string) (*mirror.Mirror,
 		Identity:       parseIdentity(c.Identity),
 		Cursor:         mirror.Hash(c.CursorCommit),
 		RemoteSeen:     mirror.Hash(c.RemoteSeen),
+		ImportedFrom:   c.importedFrom(),
 		Epoch:          c.LeaseEpoch,
 		Paused:         c.Paused,
 		Requested:      c.Requested,
@@ -101,7 +102,7 @@ func (d *DB) Identify(ctx context.Context, m *mirror.Mirror, identity mirror.Ide
 			"updated_at":           d.now(),
 		}
 		if c.Identity != key {
-			set["cursor_commit"], set["remote_seen"] = "", ""
+			set["cursor_commit"], set["remote_seen"], set["imported_from"] = "", "", noImports
 			// They were rejected in another place.
 			if err := tx.Where("organization_id = ?", m.OrganizationID).Delete(&rejectedRow{}).Error; err != nil {
 				return err

@@ -28,6 +28,7 @@ type connectionRow struct {
 	ResolvedBranch             string
 	CursorCommit               string
 	RemoteSeen                 string
+	ImportedFrom               string // JSON array of commits; see import_from.go
 	State                      string
 	Detail                     jsonColumn
 	Conditions                 jsonColumn

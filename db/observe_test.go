@@ -47,7 +47,7 @@ func testMirror(t *testing.T, w *world) {
 
 	w.exec(`UPDATE bitbucket_connections SET disconnected_at = created_at`)
 	_, observing := w.db.Observe(t.Context(), m, mirror.Query{})
-	_, importing := w.db.Import(t.Context(), m, "r", []*mirror.RowChange{create(toolkit("a", "A"))})
+	_, importing := w.db.Import(t.Context(), m, "", "r", []*mirror.RowChange{create(toolkit("a", "A"))})
 	for _, err := range []error{observing, importing, w.db.Intend(t.Context(), m, "r", nil, nil), w.db.Identify(t.Context(), &mirror.Mirror{OrganizationID: "00000000-0000-4000-8000-000000000000"}, other, mirror.Repository{})} {
 		if !errors.Is(err, mirror.ErrNoMirror) {
 			t.Fatal(err)

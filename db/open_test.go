@@ -140,7 +140,7 @@ func TestCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, observing := w.db.Observe(ctx, w.mirror, mirror.Query{})
-		_, importing := w.db.Import(ctx, w.mirror, "r", []*mirror.RowChange{create(toolkit("a", "A"))})
+		_, importing := w.db.Import(ctx, w.mirror, "", "r", []*mirror.RowChange{create(toolkit("a", "A"))})
 		for _, err := range []error{observing, importing, w.db.Settle(ctx, w.mirror, &mirror.Settlement{})} {
 			if !errors.Is(err, context.Canceled) {
 				t.Error(err)

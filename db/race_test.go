@@ -184,7 +184,7 @@ func testRaceWriters(t *testing.T, w *world) {
 					}
 					changes = append(changes, c)
 				}
-				if _, err := d.Import(t.Context(), w.mirror, "r", changes); err != nil {
+				if _, err := d.Import(t.Context(), w.mirror, "", "r", changes); err != nil {
 					t.Error(err)
 					return
 				}

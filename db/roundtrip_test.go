@@ -129,7 +129,7 @@ func testRoundTrip(t *testing.T, w *world) {
 		}
 		check := func(changes []*mirror.RowChange, want map[string]*document.Document) map[string]*mirror.Row {
 			rows := map[string]*mirror.Row{}
-			outcomes, err := w.db.Import(t.Context(), w.mirror, "r", changes)
+			outcomes, err := w.db.Import(t.Context(), w.mirror, "", "r", changes)
 			if err != nil {
 				rt.Fatal(err)
 			}

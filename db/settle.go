@@ -49,6 +49,7 @@ func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) e
 	set := map[string]any{
 		"cursor_commit": string(s.Cursor),
 		"remote_seen":   string(s.RemoteSeen),
+		"imported_from": noImports,
 		"state":         string(s.State.Name),
 		"detail":        nil,
 		"conditions":    nil,

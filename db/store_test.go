@@ -173,7 +173,7 @@ func (w *world) consumeAll() {
 
 func (w *world) importAll(changes ...*mirror.RowChange) []mirror.Outcome {
 	w.Helper()
-	outcomes, err := w.db.Import(w.Context(), w.mirror, "run-1", changes)
+	outcomes, err := w.db.Import(w.Context(), w.mirror, "", "run-1", changes)
 	w.ok(err)
 	return outcomes
 }

@@ -58,7 +58,7 @@ func (a *apply) importRows(ctx context.Context) error {
 		return nil
 	}
 	a.progress("import", 0, len(changes))
-	outcomes, err := a.Store.Import(ctx, a.mirror, a.req.RunID, changes)
+	outcomes, err := a.Store.Import(ctx, a.mirror, a.view.head, a.req.RunID, changes)
 	if err != nil {
 		return err
 	}

@@ -43,9 +43,7 @@ func (p *planner) conflict(s *Subject, reason ConflictReason, decided document.P
 	if s.Row != nil {
 		c.RowID, c.Slug = s.Row.ID, s.Row.Slug
 	}
-	if s.visible != nil {
-		c.DatabaseID = s.visible.Digest()
-	}
+	c.DatabaseID = s.digest
 	if s.Base != nil && !s.Replaced {
 		c.Base, c.BaseGitID = s.baseDocument(), s.Base.GitID
 	}

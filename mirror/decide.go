@@ -73,7 +73,7 @@ func (p *planner) decideInvalidFile(d *Decision, db change) *Decision {
 	}
 	known := s.Left != nil && s.Left.Reason == ReasonInvalid && s.Left.GitID == f.GitID
 	if known && (db == same || db == changed) &&
-		(s.Edited || (db == changed && s.visible.Digest() != s.Left.Digest)) {
+		(s.Edited || (db == changed && s.digest != s.Left.Digest)) {
 		return p.exportTo(d)
 	}
 	if db == invalid {
@@ -151,7 +151,7 @@ func (p *planner) exportTo(d *Decision) *Decision {
 func (p *planner) mergeBoth(d *Decision) *Decision {
 	s := d.Subject
 	mine, theirs := s.visible, s.file().Document
-	if mine.Digest() == theirs.Digest() {
+	if s.digest == theirs.Digest() {
 		return d.converge(theirs)
 	}
 	if s.Replaced {

@@ -73,7 +73,7 @@ func (d *Decision) writesRow() bool {
 		return true
 	case Converge:
 		return !d.live() || d.Row.Problem != nil || d.Row.Slug != d.Document.Slug ||
-			d.visible.Digest() != d.Document.Digest()
+			d.digest != d.Document.Digest()
 	}
 	return false
 }

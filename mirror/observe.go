@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/confmirror/confmirror/mirror/document"
@@ -33,7 +34,8 @@ func (r *Runner) observe(ctx context.Context, m *Mirror, c Clone, req Request) (
 	if err := v.observeHead(ctx, m, c, req.Look); err != nil {
 		return nil, err
 	}
-	v.full = req.Full || m.Cursor == "" || !c.Has(ctx, m.Cursor)
+	v.full = req.Full || m.Cursor == "" || !c.Has(ctx, m.Cursor) ||
+		slices.ContainsFunc(m.ImportedFrom, func(h Hash) bool { return !c.Has(ctx, h) })
 	if m.Cursor != "" && v.head != m.Cursor {
 		contains, err := c.Contains(ctx, v.head, m.Cursor)
 		if err != nil && !errors.Is(err, ErrNoCommit) {
@@ -95,16 +97,33 @@ func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) e
 	return nil
 }
 
+// entries lists what git changed since the cursor, and since every commit that an
+// unfinished run imported from: the branch may have been set back since then.
 func (v *view) entries(ctx context.Context, m *Mirror, c Clone) ([]Entry, error) {
 	switch {
 	case v.head == "":
 		return nil, nil
 	case v.full:
 		return c.Diff(ctx, "", v.head)
-	case v.head == m.Cursor:
-		return nil, nil
 	}
-	return c.Diff(ctx, m.Cursor, v.head)
+	var entries []Entry
+	known := map[Key]bool{}
+	for _, from := range append([]Hash{m.Cursor}, m.ImportedFrom...) {
+		if from == v.head {
+			continue
+		}
+		changed, err := c.Diff(ctx, from, v.head)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range changed {
+			if key := (Key{e.Kind, e.Path}); !known[key] {
+				known[key] = true
+				entries = append(entries, e)
+			}
+		}
+	}
+	return entries, nil
 }
 
 func (o *Observation) wholeKind() bool {

@@ -17,16 +17,12 @@ func (p *planner) pairRenames() map[*Subject]bool {
 		if len(gone) == 0 {
 			continue
 		}
+		pairEqual(kind, gone, came, arrived)
 		var restGone []*Subject
 		for _, g := range gone {
-			match := firstMatch(came, arrived, func(c *Subject) bool {
-				return document.SameButName(g.baseDocument(), c.File.Document)
-			})
-			if match == nil {
+			if g.move == nil {
 				restGone = append(restGone, g)
-				continue
 			}
-			g.arriveAs(match, arrived)
 		}
 		pairSimilar(restGone, came, arrived)
 		for _, g := range restGone {
@@ -70,13 +66,37 @@ func (s *Subject) arriveAs(match *Subject, arrived map[*Subject]bool) {
 	arrived[match] = true
 }
 
-func firstMatch(came []*Subject, taken map[*Subject]bool, match func(*Subject) bool) *Subject {
-	for _, c := range came {
-		if !taken[c] && match(c) {
-			return c
+// pairEqual pairs documents that are equal but for slug and name: those with the
+// same name first. What else is equal may be paired either way, but where rows
+// hold secrets only if there is no other way.
+func pairEqual(kind document.Kind, gone, came []*Subject, arrived map[*Subject]bool) {
+	secrets := kind == document.MCPServers || kind == document.MCPClients
+	named := func(g, c *Subject) bool { return g.baseDocument().Name() == c.File.Document.Name() }
+	anyhow := func(g, c *Subject) bool { return true }
+	for _, like := range []func(g, c *Subject) bool{named, anyhow} {
+		candidates := map[*Subject][]*Subject{}
+		back := map[*Subject]int{}
+		for _, g := range gone {
+			if g.move != nil {
+				continue
+			}
+			for _, c := range came {
+				if !arrived[c] && like(g, c) && document.SameButName(g.baseDocument(), c.File.Document) {
+					candidates[g] = append(candidates[g], c)
+					back[c]++
+				}
+			}
+		}
+		for _, g := range gone {
+			for _, c := range candidates[g] {
+				if arrived[c] || secrets && (len(candidates[g]) > 1 || back[c] > 1) {
+					continue
+				}
+				g.arriveAs(c, arrived)
+				break
+			}
 		}
 	}
-	return nil
 }
 
 // pairSimilar pairs what is each other's only possible match.

@@ -82,6 +82,9 @@ type Mirror struct {
 	Identity       Identity // zero until the first connection was resolved
 	// Cursor is the last settled commit; "" before the first settle of this identity.
 	Cursor Hash
+	// ImportedFrom are the commits that rows were imported from since the cursor was
+	// settled: not empty only after a run that ended in between.
+	ImportedFrom []Hash
 	// RemoteSeen is the branch's head when it was last looked at.
 	RemoteSeen Hash
 	// Epoch is the lease's: a settle under an older one is refused.

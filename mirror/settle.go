@@ -110,13 +110,11 @@ func (a *apply) leavePending(d *Decision) {
 	if d.Base != nil {
 		key = d.Base.Key
 	}
-	u := &Unsettled{Key: key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonBlocked, Due: true, GitID: d.file().GitID}
+	u := &Unsettled{Key: key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonBlocked, Due: true, Digest: d.digest, GitID: d.file().GitID}
 	if d.Left != nil { // what a person decided, or what was found bad, must not be forgotten
 		left := *d.Left
 		left.Due = true
 		u = &left
-	} else if d.visible != nil {
-		u.Digest = d.visible.Digest()
 	}
 	a.s.Unsettled = append(a.s.Unsettled, u)
 }
@@ -216,10 +214,7 @@ func (a *apply) settleRefused(d *Decision) {
 	if d.slip != nil {
 		key = d.Base.Key
 	}
-	u := &Unsettled{Key: key, RowID: rowID(d), Slug: f.Slug, Reason: ReasonInvalid, WaitsFor: d.Problem.WaitsFor, Due: d.Due, GitID: f.GitID}
-	if d.visible != nil {
-		u.Digest = d.visible.Digest()
-	}
+	u := &Unsettled{Key: key, RowID: rowID(d), Slug: f.Slug, Reason: ReasonInvalid, WaitsFor: d.Problem.WaitsFor, Due: d.Due, Digest: d.digest, GitID: f.GitID}
 	a.s.Unsettled = append(a.s.Unsettled, u)
 	if !d.live() {
 		a.s.Rejected = append(a.s.Rejected, &RejectedFile{Key: key, Slug: f.Slug, GitID: f.GitID, Error: a.entityError(d.Problem, f.Path)})

@@ -224,7 +224,10 @@ type Store interface {
 	Servers(ctx context.Context, m *Mirror, slugs []string) (map[string]document.Server, error)
 	// Import writes rows, in the order given, and their bases in one transaction; one
 	// Outcome for each. Slugs may be swapped among the rows of one import.
-	Import(ctx context.Context, m *Mirror, runID string, changes []*RowChange) ([]Outcome, error)
+	//
+	// head is the commit that the import was planned against. It stays in
+	// Mirror.ImportedFrom until a settle, since until then the bases are ahead of the cursor.
+	Import(ctx context.Context, m *Mirror, head Hash, runID string, changes []*RowChange) ([]Outcome, error)
 	// Intend writes intents and conflicts before a push.
 	Intend(ctx context.Context, m *Mirror, runID string, intents []*Intent, conflicts []*Conflict) error
 	// Settle ends a run: ErrLeaseLost when the epoch is not the mirror's any more.

@@ -49,7 +49,10 @@ type Subject struct {
 	Left *Unsettled
 
 	visible *document.Document // the row's document without keys that may not leave
+	digest  document.Digest    // of visible
 	hidden  map[string]any     // those keys
+	// prepared are the documents of row and file that these three were made from.
+	prepared [2]*document.Document
 	move    *File              // the file that the base's file was renamed to, if it was
 	slip    *document.Problem  // the invalid file that the base's file was renamed to, if it was
 	slipped bool               // the file is such an invalid one of another subject
@@ -97,7 +100,7 @@ func (s *Subject) databaseChange() change {
 		return invalid
 	case s.Base == nil || s.Replaced:
 		return changed
-	case s.visible.Digest() == s.Base.Digest && s.Row.Slug == s.Base.Slug:
+	case s.digest == s.Base.Digest && s.Row.Slug == s.Base.Slug:
 		return same
 	}
 	return changed
@@ -121,11 +124,17 @@ func (s *Subject) gitChange() change {
 
 // prepare splits the row's document into what may leave and what may not: an
 // unknown key leaves only if the file has it, had it, or it says that it may
-// ("x-...", "$...").
+// ("x-...", "$..."). Each stage calls it once more, for the file may be read, or found
+// to be another one, in between; it costs something only then.
 func (s *Subject) prepare() {
 	if s.Row == nil || s.Row.Document == nil {
 		return
 	}
+	from := [2]*document.Document{s.Row.Document, s.file().Document}
+	if s.visible != nil && s.prepared == from {
+		return
+	}
+	s.prepared = from
 	known := map[string]bool{}
 	if s.Base != nil && !s.Replaced {
 		for _, key := range s.Base.UnknownKeys {
@@ -139,6 +148,7 @@ func (s *Subject) prepare() {
 	}
 	s.visible = s.Row.Document.Clone()
 	s.visible.DropUnknown(func(key string) bool { return known[key] })
+	s.digest = s.visible.Digest()
 	s.hidden = nil
 	for key, value := range s.Row.Document.Fields {
 		if _, stays := s.visible.Fields[key]; !stays {

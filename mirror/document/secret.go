@@ -46,13 +46,23 @@ func redactEntry(content any) any {
 	redacted := map[string]any{}
 	if entry, ok := content.(map[string]any); ok {
 		for name, v := range entry {
-			if !strings.EqualFold(strings.TrimSpace(name), "value") {
+			if tells(entry, name) {
 				redacted[name] = v
 			}
 		}
 	}
 	redacted["secret"] = true
 	return redacted
+}
+
+// tells reports whether a key of a secret entry may leave. An entry that does not
+// say itself that it is a secret was written by somebody who knows nothing of the
+// form: only what certainly is no value leaves.
+func tells(entry map[string]any, name string) bool {
+	if entry["secret"] != true {
+		return name == "required" || name == "description"
+	}
+	return !strings.EqualFold(strings.TrimSpace(name), "value")
 }
 
 // isPublic reports whether a stored entry says itself that it is no secret.
@@ -112,19 +122,24 @@ func absorbEntry(content, value any) any {
 	return content
 }
 
-// storedValue is the value of an entry in stored form, nil if there is none.
+// storedValue is the value of an entry in stored form, nil if there is none. What
+// has no shape that is known is a value as a whole.
 func (d *Document) storedValue(name, entry string) any {
 	if d == nil {
 		return nil
 	}
 	entries, _ := d.Fields[name].(map[string]any)
-	switch v := entries[entry].(type) {
-	case string:
-		return v
-	case map[string]any:
-		return canonicalValue(v["value"])
+	content := entries[entry]
+	v, ok := content.(map[string]any)
+	if !ok {
+		return canonicalValue(content)
 	}
-	return nil
+	for name := range v {
+		if name != "value" && name != "secret" && !isPublic(v) && !tells(v, name) {
+			return canonicalValue(v)
+		}
+	}
+	return canonicalValue(v["value"])
 }
 
 // CheckSecrets refuses a file that carries a value, a string or "secret": false
