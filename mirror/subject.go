@@ -53,9 +53,9 @@ type Subject struct {
 	hidden  map[string]any     // those keys
 	// prepared are the documents of row and file that these three were made from.
 	prepared [2]*document.Document
-	move    *File              // the file that the base's file was renamed to, if it was
-	slip    *document.Problem  // the invalid file that the base's file was renamed to, if it was
-	slipped bool               // the file is such an invalid one of another subject
+	move     *File             // the file that the base's file was renamed to, if it was
+	slip     *document.Problem // the invalid file that the base's file was renamed to, if it was
+	slipped  bool              // the file is such an invalid one of another subject
 }
 
 // change is how one side stands against the base.
