@@ -1,6 +1,7 @@
 package document
 
 import (
+	"encoding/json"
 	"maps"
 	"strings"
 )
@@ -47,7 +48,7 @@ func redactEntry(content any) any {
 	if entry, ok := content.(map[string]any); ok {
 		for name, v := range entry {
 			if tells(entry, name) {
-				redacted[name] = v
+				redacted[name] = telling(name, v)
 			}
 		}
 	}
@@ -55,14 +56,25 @@ func redactEntry(content any) any {
 	return redacted
 }
 
-// tells reports whether a key of a secret entry may leave. An entry that does not
-// say itself that it is a secret was written by somebody who knows nothing of the
-// form: only what certainly is no value leaves.
+// tells reports whether a key of a secret entry may leave. An entry that neither
+// says itself that it is a secret nor has a value was written by somebody who
+// knows nothing of the form: only what certainly is no value leaves.
 func tells(entry map[string]any, name string) bool {
-	if entry["secret"] != true {
+	if _, has := entry["value"]; !has && entry["secret"] != true {
 		return name == "required" || name == "description"
 	}
 	return !strings.EqualFold(strings.TrimSpace(name), "value")
+}
+
+// telling is what a key of a secret entry may say. A description that is no text
+// could be anything, so it tells nothing, and Validate refuses it.
+func telling(name string, value any) any {
+	_, isText := value.(string)
+	_, isFlag := value.(bool)
+	if value != nil && (name == "description" && !isText || name == "required" && !isFlag) {
+		return json.Number("0")
+	}
+	return value
 }
 
 // isPublic reports whether a stored entry says itself that it is no secret.
@@ -135,7 +147,7 @@ func (d *Document) storedValue(name, entry string) any {
 		return canonicalValue(content)
 	}
 	for name := range v {
-		if name != "value" && name != "secret" && !isPublic(v) && !tells(v, name) {
+		if v["value"] == nil && name != "value" && name != "secret" && !isPublic(v) && !tells(v, name) {
 			return canonicalValue(v)
 		}
 	}
