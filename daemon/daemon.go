@@ -52,6 +52,7 @@ type Daemon struct {
 	connector *Connector
 	troubles  troubles
 	events    events
+	errands   *errands
 	metrics   *metrics
 	registry  *prometheus.Registry
 	holder    string
@@ -60,7 +61,7 @@ type Daemon struct {
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby()}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands()}
 	d.connector = NewConnector(o.Version)
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
@@ -110,6 +111,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	wg.Go(func() { d.queue.Run(queueDone, work, workers) })
 	wg.Go(func() { d.leases.run(ctx) })
+	wg.Go(func() { d.tellHolders(ctx) })
 	wg.Go(func() { d.watch(ctx) })
 	wg.Go(func() { d.schedule(ctx) })
 	wg.Go(func() { d.housekeep(ctx) })

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/mirror"
@@ -23,13 +22,7 @@ func (e engine) Nudge(organizationID, trigger string) {
 			Person: trigger == "request", Record: trigger == "request"})
 		return
 	}
-	go func() { // the holder hears of it through the database
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if _, err := e.db.Request(ctx, organizationID); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
-			e.log.Warn("the mirror's holder could not be told", "organization_id", organizationID, "error", err)
-		}
-	}()
+	e.errands.add(organizationID)
 }
 
 // Sync runs a mirror here, or waits for its holder to run it.

@@ -277,8 +277,11 @@ func (q *Queue) run(ctx context.Context, id string) {
 			*e.pending = e.pending.merge(retry)
 		}
 	}
-	if e.pending != nil {
+	switch {
+	case e.pending != nil:
 		q.schedule(id, e, q.dueAt(e, *e.pending))
+	case errors.Is(result.Err, errNotHolder), errors.Is(result.Err, mirror.ErrNoMirror):
+		delete(q.mirrors, id) // another daemon's now, or nobody's
 	}
 }
 

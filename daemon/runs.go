@@ -69,6 +69,7 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 	epoch, held := d.leases.epoch(id)
 	if !held {
 		d.sessions.release(id)
+		d.troubles.forget(id)
 		return Result{Err: errNotHolder}, 0
 	}
 	m, err := d.db.Mirror(ctx, id)
@@ -79,7 +80,7 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 	}
 	t := d.troubles.of(id)
 	if err != nil {
-		d.log.Warn("mirror could not be loaded", "error", err)
+		d.log.Warn("mirror could not be loaded", "organization_id", id, "error", err)
 		t.failures++
 		return Result{Err: err}, t.pause(err)
 	}

@@ -1,0 +1,83 @@
+package daemon
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// A daemon sees many mirrors come and go: it must not remember them for ever.
+func TestQueueForgetsWhatIsNotItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		results := map[string]error{"held": nil, "lost": errNotHolder, "gone": mirror.ErrNoMirror}
+		q := NewQueue(time.Second, func(_ context.Context, id string, _ Nudge) (Result, time.Duration) {
+			return Result{Err: results[id]}, 0
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		go q.Run(ctx, t.Context(), 2)
+		for id, want := range results {
+			if r := q.Wait(ctx, id, Nudge{Trigger: "request", Person: true}); r.Err != want {
+				t.Errorf("%s: %v", id, r.Err)
+			}
+		}
+		synctest.Wait()
+		q.mu.Lock()
+		if len(q.mirrors) != 1 || q.mirrors["held"] == nil {
+			t.Errorf("the queue remembers %v", q.mirrors)
+		}
+		q.mu.Unlock()
+		stop()
+		synctest.Wait()
+	})
+}
+
+// However many nudges come while a mirror runs, one more run answers them all, and
+// what they ask for adds up.
+func TestQueueCoalesces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ran []Nudge
+		first := make(chan struct{})
+		q := NewQueue(time.Second, func(_ context.Context, _ string, n Nudge) (Result, time.Duration) {
+			if ran = append(ran, n); len(ran) == 1 {
+				<-first
+			}
+			return Result{}, 0
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		go q.Run(ctx, t.Context(), 4)
+		q.Nudge("a", Nudge{Trigger: "start", Look: true})
+		synctest.Wait()
+		for range 100 {
+			q.Nudge("a", Nudge{Trigger: "database"})
+			q.Nudge("a", Nudge{Trigger: "webhook", Look: true})
+			q.Nudge("a", Nudge{Trigger: "audit", Full: true})
+		}
+		close(first)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if want := (Nudge{Trigger: "database", Look: true, Full: true}); len(ran) != 2 || ran[1] != want {
+			t.Errorf("ran %+v", ran)
+		}
+		stop()
+		synctest.Wait()
+	})
+}
+
+// An errand is done once, however often it is given.
+func TestErrandsAreOneForEachMirror(t *testing.T) {
+	e := newErrands()
+	for range 100 {
+		e.add("a")
+		e.add("b")
+	}
+	<-e.more
+	if ids := e.take(); len(ids) != 2 {
+		t.Errorf("errands %v", ids)
+	}
+	if ids := e.take(); len(ids) != 0 || len(e.more) != 0 {
+		t.Errorf("errands left: %v", ids)
+	}
+}
