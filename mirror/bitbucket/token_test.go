@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -327,6 +328,31 @@ func TestTokenSources(t *testing.T) {
 	}
 	if _, err := sources.Source(bitbucket.Consumer{URL: "http://bitbucket.example"}); err == nil {
 		t.Error("http is accepted")
+	}
+}
+
+// Connections are tested with consumers that exist or not: no list of them may grow for ever.
+func TestTokenSourcesAreBounded(t *testing.T) {
+	var sources bitbucket.TokenSources
+	get := func(id int) *bitbucket.TokenSource {
+		t.Helper()
+		s, err := sources.Source(bitbucket.Consumer{ID: strconv.Itoa(id), Secret: mirror.NewSecret("secret")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	const many = 10_000
+	first := get(0)
+	for id := range many {
+		get(id)
+	}
+	if get(0) != first {
+		t.Error("a source was forgotten before its time")
+	}
+	get(many)
+	if get(0) == first {
+		t.Error("a source that never had a token is kept for ever")
 	}
 }
 
