@@ -105,6 +105,9 @@ func (t *timestamp) Scan(v any) error {
 	default:
 		t.Time, _ = sqlite3.TimeFormatAuto.Decode(v)
 	}
+	if year := t.Year(); year < 0 || year > 9999 { // a number that is no date: JSON has no form for it
+		t.Time = time.Time{}
+	}
 	return nil
 }
 
