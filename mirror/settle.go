@@ -207,8 +207,13 @@ func (a *apply) settleRefused(d *Decision) {
 		level = slog.LevelDebug
 	}
 	a.log.Log(context.Background(), level, "refused", "kind", d.Kind, "slug", d.Slug(), "path", f.Path, "code", d.Problem.Code, "problem", d.Problem.Message)
-	if d.RowProblem {
-		return // the row's next edit brings it back
+	if d.RowProblem { // the row's next edit brings it back
+		if d.Left != nil && d.Left.Reason != ReasonInvalid {
+			for _, key := range a.keys(d) {
+				a.close(key) // it is held, blocked or raced no longer
+			}
+		}
+		return
 	}
 	key := Key{d.Kind, f.Path}
 	if d.slip != nil {
@@ -255,7 +260,8 @@ func (a *apply) state(held int, pushFault error) State {
 			Message: fmt.Sprintf("%d deletions at once are more than the limit allows; they wait for a person. Everything else goes on.", held),
 			Remedy:  "Look at the list (GET mirror/hold) and approve it, or discard it to bring the entities back."})
 	}
-	if a.obs.Mirrored == 0 && len(a.s.Bases) == 0 && a.report.Imported == 0 {
+	gone := a.s.Deletions[ToDatabase] + len(a.s.DropBases)
+	if a.obs.Mirrored <= gone && len(a.s.Bases) == 0 && a.report.Imported == 0 {
 		s.Conditions = append(s.Conditions, Detail{Code: CodeNothingEligible,
 			Message: "There is nothing to mirror yet: the database has no organization-level entity (rows with an owner_id are private) and the branch has no file of the five kinds.",
 			Remedy:  "Add an entity without owner_id, or a file such as toolkits/example.json on the branch.", Since: now})
