@@ -172,6 +172,52 @@ func TestAcceptASecretAtTheNewPlace(t *testing.T) {
 		if f := w.files()["mcp-servers/b.json"]; strings.Contains(f, "planted") || strings.Contains(f, "canary") {
 			t.Errorf("file:\n%s", f)
 		}
+		if _, body := w.callRaw("GET", "conflicts?all=true"); strings.Contains(body, "planted") {
+			t.Errorf("the refused value was copied into the database: %s", body)
+		}
+		w.quiet()
+	})
+}
+
+// TestAcceptNoRefusedValueIsKept: what a file must not carry is not kept as the losing side either.
+func TestAcceptNoRefusedValueIsKept(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		for _, slug := range []string{"private", "replaced", "same"} {
+			w.insert("mcp_servers", "slug", quote(slug), "name", "'A'", "type", "'stdio'", "command", "'x'", "env", `'{"T":{"value":"public","secret":false}}'`)
+		}
+		w.exec(`UPDATE mcp_servers SET env = '{"T":{"value":"canary-1","secret":true}}' WHERE slug = 'private'`)
+		w.insert("toolkits", "slug", "'x'", "name", "'X'")
+		w.synced()
+		w.repo.Restrict("main")
+		w.exec("UPDATE mcp_servers SET owner_id = '8b8f9e9e-8d9e-4f7e-9d7b-222222222222' WHERE slug = 'private'")
+		w.exec("DELETE FROM mcp_servers WHERE slug IN ('replaced', 'same')")
+		for _, slug := range []string{"replaced", "same"} {
+			w.insert("mcp_servers", "slug", quote(slug), "name", "'New'", "type", "'stdio'", "command", "'x'", "env", `'{"T":{"value":"canary-2","secret":true}}'`)
+		}
+		w.sync()
+		for _, slug := range []string{"private", "replaced"} {
+			w.commit(bitbuckettest.Write("mcp-servers/"+slug+".json", `{"slug":"`+slug+`","name":"G","type":"stdio","command":"x","env":{"T":"planted"}}`))
+		}
+		w.repo.Unrestrict()
+		w.synced()
+		w.wantNoFile("mcp-servers/private.json")
+		if !w.branchHas("mcp-servers/same.json", "New") || w.branchHas("mcp-servers/same.json", "public") {
+			t.Errorf("same:\n%s", w.files()["mcp-servers/same.json"])
+		}
+		if code := w.entityError("mcp-servers", "replaced"); code != "VALIDATION_FAILED" {
+			t.Errorf("replaced: %q", code)
+		}
+		if got := w.query("SELECT env FROM mcp_servers WHERE slug = 'replaced'"); !strings.Contains(got, "canary-2") {
+			t.Errorf("a file lowered secrecy: %s", got)
+		}
+		if _, body := w.callRaw("GET", "conflicts?all=true"); strings.Contains(body, "planted") {
+			t.Errorf("the refused value was copied into the database: %s", body)
+		}
+		w.exec("UPDATE mcp_servers SET name = 'Newer' WHERE slug = 'replaced'")
+		w.synced()
+		if !w.branchHas("mcp-servers/replaced.json", "Newer") || w.branchHas("mcp-servers/replaced.json", "planted") {
+			t.Errorf("replaced:\n%s", w.files()["mcp-servers/replaced.json"])
+		}
 		w.quiet()
 	})
 }

@@ -74,8 +74,16 @@ func NewPlan(in Input) *Plan {
 // secret. Secrecy is lowered in the database only.
 func (p *planner) refuseSecrets() {
 	for _, s := range p.Subjects {
+		if s.Row == nil || s.Row.Document == nil || s.Row.Private && s.Base == nil {
+			continue
+		}
+		if t := s.Target; t != nil && t.Document != nil {
+			if problem := document.CheckSecrets(t.Document, s.Row.Document); problem != nil {
+				s.Target = t.refused(t.locate(problem))
+			}
+		}
 		f := s.file()
-		if f.Document == nil || s.Row == nil || s.Row.Document == nil || s.Row.Private || s.Replaced {
+		if f.Document == nil || s.Replaced && s.gitChange() == same { // what was another row's may have been public
 			continue
 		}
 		if problem := document.CheckSecrets(f.Document, s.Row.Document); problem != nil {
