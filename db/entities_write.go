@@ -209,7 +209,7 @@ func (w EntityWrite) check(kind document.Kind) error {
 	case w.OwnerID.Given && kind == document.MCPClients:
 		return document.Invalid("owner_id: an %s has no owner", kind.Singular())
 	case w.Auth.Given && kind != document.MCPServers:
-		return document.Invalid("auth: a %s has none", kind.Singular())
+		return document.Invalid("auth: only an MCP server has it")
 	case (w.ClientID.Given || w.ClientSecret.Given) && kind != document.MCPClients:
 		return document.Invalid("client_id and client_secret belong to MCP clients only")
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -59,7 +60,11 @@ func (s *Server) resolveConflict(c *call) error {
 		return err
 	}
 	id := c.PathValue("id")
-	if err := s.db.ResolveConflict(c.Context(), c.organization.ID, id, take, nil); err != nil {
+	err = s.db.ResolveConflict(c.Context(), c.organization.ID, id, take, nil)
+	if errors.Is(err, db.ErrNotFound) {
+		return notFound("conflict")
+	}
+	if err != nil {
 		return err
 	}
 	s.engine.Nudge(c.organization.ID, "api")

@@ -38,9 +38,9 @@ type Event struct {
 // TestResult is the answer of a connection test.
 type TestResult struct {
 	OK bool `json:"ok"`
-	// Code and Message are those of the first step that failed.
-	Code    string     `json:"code,omitempty"`
-	Message string     `json:"message,omitempty"`
+	// Code and Message are those of the first step that failed; "" when none did.
+	Code    string     `json:"code"`
+	Message string     `json:"message"`
 	Steps   []TestStep `json:"steps"`
 }
 

@@ -71,6 +71,8 @@ func TestEntityLife(t *testing.T) {
 				}
 			}
 			w.do("GET", path+"/x", nil, header("If-None-Match", got.Header.Get("ETag"))).Status304(w)
+			w.do("GET", path+"/x", nil, header("If-None-Match", `"other", W/`+got.Header.Get("ETag"))).Status304(w)
+			w.do("GET", path+"/x", nil, header("If-None-Match", `"other"`)).is(200)
 			// What was read can be written back, and is an edit though it changes nothing.
 			w.engine.take()
 			again := w.do("PUT", path+"/x", string(got.Body)).is(200)

@@ -262,6 +262,7 @@ func TestConflicts(t *testing.T) {
 		}
 		w.do("GET", org("acme", "conflicts?all=true"), nil).is(200)
 		w.do("GET", org("acme", "conflicts?all=some"), nil).fails(400, "BAD_REQUEST", "all")
+		w.do("POST", org("acme", "conflicts/nope/resolve"), map[string]any{"take": "git"}).fails(404, "NOT_FOUND", "conflict")
 		resolve := org("acme", "conflicts/"+got.at("items", 0, "id").(string)+"/resolve")
 		w.do("POST", resolve, map[string]any{"take": "mine"}).fails(400, "BAD_REQUEST", "take")
 		w.do("POST", resolve, nil).fails(400, "BAD_REQUEST", "take")
