@@ -19,6 +19,12 @@ func (w *world) quiet() {
 	if n := w.query("SELECT count(*) FROM mirror_changes"); n != "0" {
 		w.t.Errorf("%s captured changes were not consumed", n)
 	}
+	if n := w.query("SELECT count(*) FROM mirror_unsettled WHERE due OR reason <> 'invalid'"); n != "0" {
+		w.t.Errorf("%s entities stay open", n)
+	}
+	if n := w.query("SELECT count(*) FROM mirror_intents"); n != "0" {
+		w.t.Errorf("%s intents stay", n)
+	}
 }
 
 // message is the text of a row's error, "" for none.
