@@ -99,3 +99,35 @@ func TestAcceptFilesThatBecomeSomethingElse(t *testing.T) {
 		w.checkClone()
 	})
 }
+
+// TestAcceptAFirstConnectionOverwritesNoBadFile_D3: what cannot be read stays until the row is edited.
+func TestAcceptAFirstConnectionOverwritesNoBadFile_D3(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		o, err := w.db.CreateOrganization(w.t.Context(), "acme", "")
+		w.must(err)
+		w.orgID = o.ID
+		w.insert("toolkits", "slug", "'bad'", "name", "'Row'")
+		w.insert("toolkits", "slug", "'both'", "name", "'Row'", "description", "'row only'")
+		w.insert("toolkits", "slug", "'row'", "name", "'Row'")
+		w.commit(bitbuckettest.Write("toolkits/bad.json", "{"), bitbuckettest.Write("toolkits/both.json", `{"slug":"both","name":"File"}`), bitbuckettest.Write("toolkits/file.json", `{"slug":"file","name":"File"}`))
+	}, func(w *world) {
+		w.synced()
+		w.wantFile("toolkits/bad.json", "{")
+		if code := w.entityError("toolkits", "bad"); code != "INVALID_JSON" {
+			t.Errorf("bad: %q", code)
+		}
+		if got := w.query("SELECT name || description FROM toolkits WHERE slug = 'both'"); got != "Filerow only" {
+			t.Errorf("both: %s", got)
+		}
+		if w.live("toolkits") != "4" || !w.branchHas("toolkits/row.json", "") || !w.branchHas("toolkits/both.json", "row only") {
+			t.Errorf("%s rows, %v", w.live("toolkits"), w.files())
+		}
+		w.quiet()
+		w.exec("UPDATE toolkits SET name = 'Edited' WHERE slug = 'bad'")
+		w.synced()
+		if !w.branchHas("toolkits/bad.json", "Edited") {
+			t.Error("the edit does not win over the bad file")
+		}
+		w.quiet()
+	})
+}
