@@ -56,9 +56,20 @@ func (e engine) Plan(ctx context.Context, organizationID string) ([]mirror.Actio
 
 // Plan is what a run would do now.
 func (d *Daemon) Plan(ctx context.Context, organizationID string) ([]mirror.Action, error) {
+	return d.PlanWith(ctx, organizationID, nil)
+}
+
+// PlanWith is Plan with other settings than the stored ones, which stay as they are.
+func (d *Daemon) PlanWith(ctx context.Context, organizationID string, settings *mirror.Settings) ([]mirror.Action, error) {
 	m, err := d.db.Mirror(ctx, organizationID)
 	if err != nil {
 		return nil, err
+	}
+	if settings != nil {
+		if settings.Branch == "" && m.Settings.Branch != "" {
+			m.Identity = mirror.Identity{} // the main branch is to be found anew
+		}
+		m.Settings = *settings
 	}
 	r, err := d.connector.remote(m.Settings)
 	if err != nil {

@@ -104,7 +104,7 @@ func (p *Program) checkTargets(ctx context.Context, organization string) (target
 		return nil, err
 	}
 	defer s.close()
-	refs, err := s.mirrors(ctx, organization)
+	refs, err := s.lookedAt(ctx, organization)
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/daemon"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
@@ -35,8 +37,36 @@ func (s *site) find(ctx context.Context, slug string) (*db.Organization, error) 
 // configuration lists is connected first, so that a command works before the
 // daemon ever ran.
 func (s *site) mirrors(ctx context.Context, organization string) ([]db.MirrorRef, error) {
+	return s.connected(ctx, organization, s.config.Mirrors)
+}
+
+// lookedAt is mirrors for a command that only looks: a stored connection stays as it
+// is where the configuration has another one, which a running daemon would follow at once.
+func (s *site) lookedAt(ctx context.Context, organization string) ([]db.MirrorRef, error) {
+	refs, err := s.db.Mirrors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fresh := slices.DeleteFunc(slices.Clone(s.config.Mirrors), func(m *configs.MirrorConfig) bool {
+		return slices.ContainsFunc(refs, func(ref db.MirrorRef) bool { return ref.Organization == m.Organization })
+	})
+	return s.connected(ctx, organization, fresh)
+}
+
+// configured are an organization's settings in the configuration; nil for none.
+func (s *site) configured(organization string) *mirror.Settings {
+	for _, m := range s.config.Mirrors {
+		if m.Organization == organization {
+			settings := m.Settings()
+			return &settings
+		}
+	}
+	return nil
+}
+
+func (s *site) connected(ctx context.Context, organization string, configured []*configs.MirrorConfig) ([]db.MirrorRef, error) {
 	var err error
-	if s.refused, err = daemon.Connect(ctx, s.db, s.config.Mirrors); err != nil {
+	if s.refused, err = daemon.Connect(ctx, s.db, configured); err != nil {
 		return nil, err
 	}
 	if err := s.refused[organization]; err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -42,7 +43,7 @@ func (p *Program) plan(ctx context.Context, organization string, asJSON bool) er
 		return err
 	}
 	defer s.close()
-	refs, err := s.mirrors(ctx, organization)
+	refs, err := s.lookedAt(ctx, organization)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func (p *Program) plan(ctx context.Context, organization string, asJSON bool) er
 	planned := []plannedAction{}
 	status := p.explainRefused(s)
 	for _, ref := range refs {
-		actions, err := d.Plan(ctx, ref.OrganizationID)
+		actions, err := d.PlanWith(ctx, ref.OrganizationID, s.configured(ref.Organization))
 		if ctx.Err() != nil {
 			return err
 		}
@@ -84,7 +85,7 @@ func (p *Program) printPlan(planned []plannedAction) {
 	w := table(p.Stdout)
 	fmt.Fprintln(w, "ORGANIZATION\tDIRECTION\tACTION\tPATH\tDETAIL")
 	for _, a := range planned {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.Organization, a.Direction, a.Verb, a.Path, or(a.Detail, "-"))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.Organization, a.Direction, a.Verb, a.Path, cmp.Or(a.Detail, "-"))
 	}
 	w.Flush()
 }
