@@ -157,7 +157,7 @@ func defaults() *Config {
 // derive fills in what follows from other keys when it was left out.
 func (c *Config) derive() {
 	if c.HTTP.PublicURL == "" {
-		c.HTTP.PublicURL = "http://" + reachable(c.HTTP.Listen)
+		c.HTTP.PublicURL = "http://" + Reachable(c.HTTP.Listen)
 	}
 	for _, m := range c.Mirrors {
 		if m.Push == "" {

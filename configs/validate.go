@@ -77,8 +77,8 @@ func validHostname(s string) bool {
 	return true
 }
 
-// reachable is a listener's address as a client on the same machine names it.
-func reachable(listen string) string {
+// Reachable is a listener's address as a client on the same machine names it.
+func Reachable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return listen

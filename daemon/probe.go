@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -45,22 +46,13 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings) web.TestResult 
 	if !t.step("git", "The repository can be read over git.", err) {
 		return t.result
 	}
-	branch := firstOf(s.Branch, repository.MainBranch, refs.HEAD, "main")
+	branch := cmp.Or(s.Branch, repository.MainBranch, refs.HEAD, "main")
 	if !t.step("branch", branchMessage(branch, refs), branchFault(branch, refs)) {
 		return t.result
 	}
 	err = clone.ProbePush(ctx, s.CloneURL(), r.credentials, c.git)
 	t.step("write", "The credentials may push. (A branch restriction shows with the first push only.)", err)
 	return t.result
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 func branchMessage(branch string, refs clone.Refs) string {

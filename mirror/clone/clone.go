@@ -73,8 +73,8 @@ func (o *Options) complete() error {
 	if o.Dir == "" {
 		return errors.New("clone: no directory")
 	}
-	if !validBranch(o.Branch) {
-		return fmt.Errorf("clone: %q is no branch name", o.Branch)
+	if err := mirror.CheckBranch(o.Branch); err != nil {
+		return fmt.Errorf("clone: branch %q: %w", o.Branch, err)
 	}
 	if p := o.Layout.Prefix; p != "" && !safePath(p) {
 		return fmt.Errorf("clone: path prefix %q", p)

@@ -53,22 +53,3 @@ func safePath(path string) bool {
 	}
 	return true
 }
-
-// validBranch applies git's rules for branch names (git check-ref-format).
-func validBranch(name string) bool {
-	if name == "" || name == "@" || name == "HEAD" || strings.HasPrefix(name, "-") || strings.HasSuffix(name, ".") ||
-		strings.Contains(name, "..") || strings.Contains(name, "@{") || len(name) > 1000 {
-		return false
-	}
-	for _, r := range name {
-		if r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r) {
-			return false
-		}
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") {
-			return false
-		}
-	}
-	return true
-}

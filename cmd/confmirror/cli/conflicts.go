@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -127,7 +128,7 @@ func (p *Program) printConflicts(list []keptConflict) {
 			when += ", resolved"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Organization, k.Path, k.Reason,
-			or(string(k.Decided), "-"), or(strings.Join(k.Places, " "), "-"), when)
+			cmp.Or(string(k.Decided), "-"), cmp.Or(strings.Join(k.Places, " "), "-"), when)
 	}
 	w.Flush()
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (p *Program) connect(ctx context.Context, o *connection) error {
 	defer s.close()
 	for _, m := range s.config.Mirrors {
 		if m.Organization == o.organization {
-			return hint(misuse("the connection of organization %s stands in the configuration file", o.organization), "change it there: %s", or(s.config.Path, "the environment"))
+			return hint(misuse("the connection of organization %s stands in the configuration file", o.organization), "change it there: %s", cmp.Or(s.config.Path, "the environment"))
 		}
 	}
 	write, err := p.connectionWrite(ctx, s, o)
@@ -157,7 +158,7 @@ func (p *Program) connectionWrite(ctx context.Context, s *site, o *connection) (
 			set()
 		}
 	}
-	workspace, repository, err := bitbucket.ParseRepositoryName(or(o.repository, w.Repository), or(o.workspace, w.Workspace))
+	workspace, repository, err := bitbucket.ParseRepositoryName(cmp.Or(o.repository, w.Repository), cmp.Or(o.workspace, w.Workspace))
 	if err != nil {
 		return w, &usageError{err}
 	}

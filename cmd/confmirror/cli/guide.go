@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -25,7 +26,7 @@ func (p *Program) guide(ctx context.Context, c *configs.Config, database *db.DB,
 	}
 	w := table(p.Stdout)
 	fmt.Fprintf(w, "confmirror %s is running. Ctrl-C ends it.\n\n", p.versionInfo().Version)
-	fmt.Fprintf(w, "  panel and API\thttp://%s\n", reachable(address))
+	fmt.Fprintf(w, "  panel and API\thttp://%s\n", configs.Reachable(address))
 	if tokenFile != "" {
 		fmt.Fprintf(w, "  admin token\tin %s\n", tokenFile)
 	} else {
@@ -54,8 +55,8 @@ or list it below "mirrors:" in the configuration file (%s), or use the API. Then
 the webhook above to the repository's settings, with the same secret and the trigger
 "Push". "confmirror demo" shows all of it on this machine alone.
 
-`, flag, or(c.Path, configs.DefaultPath))
-	if host, _, err := net.SplitHostPort(reachable(address)); err == nil && document.Loopback(host) && c.HTTP.PublicURL == "http://"+reachable(c.HTTP.Listen) {
+`, flag, cmp.Or(c.Path, configs.DefaultPath))
+	if host, _, err := net.SplitHostPort(configs.Reachable(address)); err == nil && document.Loopback(host) && c.HTTP.PublicURL == "http://"+configs.Reachable(c.HTTP.Listen) {
 		fmt.Fprint(p.Stdout, "Bitbucket cannot reach a loopback address: set http.public_url to where it can, or\nrely on polling (sync.poll).\n\n")
 	}
 }

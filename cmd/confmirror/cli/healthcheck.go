@@ -3,12 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/confmirror/confmirror/configs"
 )
 
 // healthLimit is below the five seconds that the image gives the command.
@@ -32,7 +32,7 @@ func (p *Program) healthcheck(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(c.HTTP.Listen)+"/healthz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+configs.Reachable(c.HTTP.Listen)+"/healthz", nil)
 	if err != nil {
 		return err
 	}
@@ -48,16 +48,4 @@ func (p *Program) healthcheck(ctx context.Context) error {
 		return fmt.Errorf("%s answers %s", request.URL, answer.Status)
 	}
 	return nil
-}
-
-// reachable is a listener's address as a client on the same machine names it.
-func reachable(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen
-	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }

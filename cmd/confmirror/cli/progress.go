@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -43,7 +44,7 @@ var stages = map[string]string{
 }
 
 func (p *progress) stage(now mirror.Progress) {
-	text := or(stages[now.Stage], now.Stage)
+	text := cmp.Or(stages[now.Stage], now.Stage)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bar == nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ func (p *Program) serveOn(ctx context.Context, c *configs.Config, log *slog.Logg
 	d := daemon.New(daemon.Options{
 		Config: c, DB: database, AdminToken: token, Logger: log, Version: p.versionInfo().Version, Listener: listener,
 		Ready: func(address string) {
-			log.Info("serving", "version", p.versionInfo().Version, "address", address, "config", or(c.Path, "none"),
+			log.Info("serving", "version", p.versionInfo().Version, "address", address, "config", cmp.Or(c.Path, "none"),
 				"database", databaseName(c), "data_dir", c.DataDir, "admin_token_file", tokenFile)
 			p.guide(ctx, c, database, address, tokenFile)
 			system.ready(ctx)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,7 +160,7 @@ func (p *Program) printStatus(m mirrorStatus) {
 	if m.Held > 0 {
 		fmt.Fprintf(w, "  held deletions\t%d: see `confmirror approve --help`\n", m.Held)
 	}
-	fmt.Fprintf(w, "  run by\t%s\n", or(m.Holder, "nobody: no daemon is running"))
+	fmt.Fprintf(w, "  run by\t%s\n", cmp.Or(m.Holder, "nobody: no daemon is running"))
 	if r := m.LastRun; r != nil {
 		fmt.Fprintf(w, "  last run\t%s, %s, by %s\n", r.StartedAt.Local().Format(time.DateTime), r.State, r.Trigger)
 	}
@@ -168,6 +169,6 @@ func (p *Program) printStatus(m mirrorStatus) {
 		fmt.Fprintf(p.Stdout, "  note %s: %s\n", c.Code, c.Message)
 	}
 	for _, f := range m.Failures {
-		fmt.Fprintf(p.Stdout, "  %s %s %s\n", or(f.Path, f.Kind+"/"+f.Slug), f.Error.Code, f.Error.Message)
+		fmt.Fprintf(p.Stdout, "  %s %s %s\n", cmp.Or(f.Path, f.Kind+"/"+f.Slug), f.Error.Code, f.Error.Message)
 	}
 }

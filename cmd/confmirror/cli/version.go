@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -30,7 +31,7 @@ func (p *Program) versionCommand() *cobra.Command {
 			if asJSON {
 				return p.printJSON(v)
 			}
-			fmt.Fprintf(p.Stdout, "confmirror %s\ncommit    %s\ngo        %s %s\n", v.Version, or(v.Commit, "unknown"), v.Go, v.Platform)
+			fmt.Fprintf(p.Stdout, "confmirror %s\ncommit    %s\ngo        %s %s\n", v.Version, cmp.Or(v.Commit, "unknown"), v.Go, v.Platform)
 			return nil
 		}),
 	}
@@ -42,13 +43,13 @@ func (p *Program) versionInfo() versionInfo {
 	v := versionInfo{Version: p.Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
-		v.Version = or(v.Version, "devel")
+		v.Version = cmp.Or(v.Version, "devel")
 		return v
 	}
 	if v.Version == "" && build.Main.Version != "(devel)" {
 		v.Version = build.Main.Version // set by go install
 	}
-	v.Version = or(v.Version, "devel")
+	v.Version = cmp.Or(v.Version, "devel")
 	for _, s := range build.Settings {
 		switch s.Key {
 		case "vcs.revision":
@@ -58,12 +59,4 @@ func (p *Program) versionInfo() versionInfo {
 		}
 	}
 	return v
-}
-
-// or is the first of two strings that is not empty.
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
