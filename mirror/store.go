@@ -31,9 +31,6 @@ type Row struct {
 	Integration GitIntegration
 }
 
-// Place is where the row's file belongs.
-func (r *Row) Place() Place { return Place{r.Kind, r.Slug} }
-
 // Base is what both sides last agreed on for one entity.
 type Base struct {
 	Key

@@ -84,15 +84,6 @@ func ParseEvent(key string, body []byte) (Event, error) {
 	return e, nil
 }
 
-// Concerns reports whether the event is about the repository with this uuid and
-// full name. When both sides know a uuid it alone decides: names change hands.
-func (e Event) Concerns(uuid, fullName string) bool {
-	if uuid = canonicalUUID(uuid); e.UUID != "" && uuid != "" {
-		return e.UUID == uuid
-	}
-	return e.FullName != "" && strings.EqualFold(e.FullName, fullName)
-}
-
 func canonicalUUID(s string) string {
 	s = strings.ToLower(strings.Trim(s, "{}"))
 	if s == "" {

@@ -111,27 +111,6 @@ func TestParseEventShapes(t *testing.T) {
 	}
 }
 
-// W11: by uuid, then by full name without case.
-func TestConcerns(t *testing.T) {
-	for _, tt := range []struct {
-		event          bitbucket.Event
-		uuid, fullName string
-		want           bool
-	}{
-		{bitbucket.Event{UUID: "{a-1}", FullName: "w/new"}, "{A-1}", "w/old", true},
-		{bitbucket.Event{UUID: "{a-1}", FullName: "w/r"}, "a-1", "", true},
-		{bitbucket.Event{UUID: "{a-1}", FullName: "w/r"}, "{b-2}", "w/r", false},
-		{bitbucket.Event{UUID: "{a-1}", FullName: "W/R"}, "", "w/r", true},
-		{bitbucket.Event{FullName: "W/R"}, "{a-1}", "w/r", true},
-		{bitbucket.Event{FullName: "w/r"}, "", "w/x", false},
-		{bitbucket.Event{}, "", "", false},
-	} {
-		if got := tt.event.Concerns(tt.uuid, tt.fullName); got != tt.want {
-			t.Errorf("%+v concerns %q %q: %v", tt.event, tt.uuid, tt.fullName, got)
-		}
-	}
-}
-
 func FuzzParseEvent(f *testing.F) {
 	for _, name := range []string{"cloud-push.json", "cloud-push-deleted.json", "datacenter-refs.json", "datacenter-ping.json"} {
 		f.Add(bitbucket.EventPush, fixture(f, name))
@@ -141,9 +120,6 @@ func FuzzParseEvent(f *testing.F) {
 		e, err := bitbucket.ParseEvent(key, body)
 		if err == nil && bitbucket.IsPush(key) && e.UUID == "" && e.FullName == "" {
 			t.Fatal("a push of no repository")
-		}
-		if err != nil && e.Concerns("{x}", "a/b") && e.FullName == "" && e.UUID == "" {
-			t.Fatal("nothing concerns something")
 		}
 		bitbucket.VerifySignature(body, key, mirror.NewSecret(key))
 	})

@@ -187,29 +187,3 @@ func isBareSecret(content any) bool {
 	entry, _ := content.(map[string]any)
 	return isSecret(content) && entry["value"] == nil
 }
-
-// SecretsHeld reports whether a stored document holds any secret value.
-func SecretsHeld(stored *Document) bool {
-	for _, name := range []string{"env", "headers"} {
-		if !holdsEntries(stored.Kind, name) {
-			return false
-		}
-		value := stored.Fields[name]
-		entries, ok := value.(map[string]any)
-		if !ok && !isEmpty(value) {
-			return true
-		}
-		for _, content := range entries {
-			if isPublic(content) {
-				continue
-			}
-			if entry, ok := content.(map[string]any); ok {
-				content = entry["value"]
-			}
-			if content != nil && content != "" {
-				return true
-			}
-		}
-	}
-	return false
-}

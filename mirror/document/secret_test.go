@@ -58,9 +58,6 @@ func TestAbsorb(t *testing.T) {
 	if diff := cmp.Diff(file, Redact(got)); diff != "" {
 		t.Errorf("redacting does not lead back: %s", diff)
 	}
-	if !SecretsHeld(got) || SecretsHeld(Absorb(file, nil)) {
-		t.Error("SecretsHeld is wrong")
-	}
 }
 
 func TestSecretsRoundTrip(t *testing.T) {
