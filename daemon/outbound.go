@@ -7,17 +7,19 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/confmirror/confmirror/daemon/web"
 )
 
 // restTimeout bounds one request to REST or OAuth; git's transfers are bounded by
 // their progress instead.
 const restTimeout = time.Minute
 
-// outbound makes the connections to remotes. It refuses link-local addresses,
-// whatever name led to them: cloud machines hand out credentials there, and a
+// outbound makes the connections to remotes. It refuses link-local and metadata
+// addresses, whatever name led to them: cloud machines hand out credentials there, and a
 // connection's host may be named by whoever may use the API.
 func outbound() *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: refuseLinkLocal}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: refuseMetadata}
 	return &http.Client{Transport: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dialer.DialContext,
@@ -30,13 +32,13 @@ func outbound() *http.Client {
 	}}
 }
 
-func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
+func refuseMetadata(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
 	}
-	if ip := to.Addr().Unmap(); ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() {
-		return fmt.Errorf("%s is a link-local address, which no connection may lead to", ip)
+	if ip := to.Addr().Unmap(); web.NeverAsked(ip) {
+		return fmt.Errorf("%s is a link-local or metadata address, which no connection may lead to", ip)
 	}
 	return nil
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-func TestOutboundRefusesLinkLocal(t *testing.T) {
-	for _, url := range []string{"http://169.254.169.254/latest/meta-data", "http://[fe80::1%25lo]/", "http://[::ffff:169.254.169.254]/"} {
+func TestOutboundRefusesMetadata(t *testing.T) {
+	for _, url := range []string{"http://169.254.169.254/latest/meta-data", "http://[fe80::1%25lo]/", "http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/", "http://100.100.100.200/"} {
 		resp, err := outbound().Get(url)
 		if err == nil {
 			resp.Body.Close()

@@ -42,13 +42,20 @@ func canonicalHost(host string) string {
 	return host
 }
 
-// neverAsked are the addresses at which clouds hand out credentials to whoever asks
-// from inside. Listing them does not help.
+// neverAsked are the hosts at which clouds hand out credentials to whoever asks from
+// inside. Listing them does not help.
 func neverAsked(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
 		return host == "metadata" || host == "metadata.google.internal" || host == "instance-data.ec2.internal"
 	}
+	return NeverAsked(ip)
+}
+
+// NeverAsked reports whether no connection may lead to an address, whatever name
+// stood for it: link-local, a cloud's metadata, or none of a machine.
+func NeverAsked(ip netip.Addr) bool {
+	ip = ip.Unmap().WithZone("")
 	return ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsUnspecified() || ip.IsMulticast() ||
 		ip == netip.MustParseAddr("fd00:ec2::254") || ip == netip.MustParseAddr("100.100.100.200")
 }
