@@ -61,15 +61,14 @@ func TestHistories(t *testing.T) {
 // history is one organization with its repository, its clone and what was done.
 type history struct {
 	*world
-	rt     *rapid.T
-	org    *db.Organization
-	repo   *bitbuckettest.Repo
-	dir    string
-	clone  *clone.Clone
-	mirror *mirror.Mirror
-	epoch  int64
-	marks  int
-	runs   int
+	rt    *rapid.T
+	org   *db.Organization
+	repo  *bitbuckettest.Repo
+	dir   string
+	clone *clone.Clone
+	epoch int64
+	marks int
+	runs  int
 	// edits are the database's last edits by row and column: none may get lost.
 	edits map[string]string
 }
