@@ -96,6 +96,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	defer own.release()
 	d.holder, d.leases.holder = own.holder, own.holder
+	d.warnUnfinished()
 	if err := d.connectConfigured(ctx); err != nil {
 		listener.Close()
 		return err
@@ -168,6 +169,20 @@ func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
 	}
 	<-stopped
 	return nil
+}
+
+// warnUnfinished says which settings are understood and not acted on yet: somebody
+// may rely on them.
+func (d *Daemon) warnUnfinished() {
+	if d.o.Config.Sync.CredentialRebind == configs.RebindHold {
+		d.log.Warn("sync.credential_rebind: hold is not enforced in this version: a push that points a server with secrets at another host is imported")
+	}
+	for _, m := range d.o.Config.Mirrors {
+		if m.Push == mirror.PushAuto || m.Push == mirror.PushPullRequest {
+			d.log.Warn("pull requests are not made in this version", "organization", m.Organization, "push", m.Push,
+				"effect", map[mirror.PushMode]string{mirror.PushAuto: "pushes directly", mirror.PushPullRequest: "exports stay pending"}[m.Push])
+		}
+	}
 }
 
 // connectConfigured makes the mirrors of the configuration file. One that cannot be

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 )
 
@@ -56,21 +57,30 @@ func (e engine) Plan(ctx context.Context, organizationID string) ([]mirror.Actio
 
 // Plan is what a run would do now.
 func (d *Daemon) Plan(ctx context.Context, organizationID string) ([]mirror.Action, error) {
-	return d.PlanWith(ctx, organizationID, nil)
-}
-
-// PlanWith is Plan with other settings than the stored ones, which stay as they are.
-func (d *Daemon) PlanWith(ctx context.Context, organizationID string, settings *mirror.Settings) ([]mirror.Action, error) {
 	m, err := d.db.Mirror(ctx, organizationID)
 	if err != nil {
 		return nil, err
 	}
-	if settings != nil {
-		if settings.Branch == "" && m.Settings.Branch != "" {
-			m.Identity = mirror.Identity{} // the main branch is to be found anew
-		}
-		m.Settings = *settings
+	return d.plan(ctx, m)
+}
+
+// PlanWith is Plan with other settings than the stored ones, which stay as they
+// are; there need not be any.
+func (d *Daemon) PlanWith(ctx context.Context, ref db.MirrorRef, settings mirror.Settings) ([]mirror.Action, error) {
+	m, err := d.db.Mirror(ctx, ref.OrganizationID)
+	if errors.Is(err, mirror.ErrNoMirror) {
+		m = &mirror.Mirror{OrganizationID: ref.OrganizationID, Organization: ref.Organization}
+	} else if err != nil {
+		return nil, err
 	}
+	if settings.Branch == "" && m.Settings.Branch != "" {
+		m.Identity = mirror.Identity{} // the main branch is to be found anew
+	}
+	m.Settings = settings
+	return d.plan(ctx, m)
+}
+
+func (d *Daemon) plan(ctx context.Context, m *mirror.Mirror) ([]mirror.Action, error) {
 	r, err := d.connector.remote(m.Settings)
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	s.rows, s.bases, s.byRow = map[string]*storedRow{}, map[mirror.Key]*baseRow{}, map[string]*baseRow{}
 	s.left = map[mirror.Key]*unsettledRow{}
 	o := &mirror.Observation{}
-	if err := s.counts(o); err != nil {
+	if err := s.counts(o, q); err != nil {
 		return nil, err
 	}
 	if err := s.tx.Where("organization_id = ?", s.mirror.OrganizationID).Order("id").Find(&s.changes).Error; err != nil {
@@ -121,16 +121,16 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 }
 
 // counts reads what is remembered of the mirror as a whole.
-func (s *observing) counts(o *mirror.Observation) error {
+func (s *observing) counts(o *mirror.Observation, q mirror.Query) error {
 	scope := func(tx *gorm.DB) *gorm.DB {
 		return tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity)
 	}
 	var c connectionRow
 	err := s.tx.Select("requested").Where("organization_id = ? AND disconnected_at IS NULL", s.mirror.OrganizationID).Take(&c).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
+	if errors.Is(err, gorm.ErrRecordNotFound) && !q.Preview {
 		return mirror.ErrNoMirror
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 		return err
 	}
 	o.Requested = c.Requested

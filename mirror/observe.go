@@ -48,7 +48,7 @@ func (r *Runner) observe(ctx context.Context, m *Mirror, c Clone, req Request) (
 		if err != nil {
 			return nil, err
 		}
-		if v.obs, err = r.Store.Observe(ctx, m, Query{Full: v.full, Entries: entries}); err != nil {
+		if v.obs, err = r.Store.Observe(ctx, m, Query{Full: v.full, Preview: req.preview, Entries: entries}); err != nil {
 			return nil, err
 		}
 		if v.full || !v.obs.wholeKind() {

@@ -17,7 +17,8 @@ type Request struct {
 	// Full compares all three states completely.
 	Full bool
 	// Record the run even if it has nothing to do.
-	Record bool
+	Record  bool
+	preview bool // see Query.Preview
 	// Refused is the fault of a push that was refused for good: exports are left
 	// pending under it, and the push is not tried.
 	Refused *Fault
@@ -172,7 +173,7 @@ func (a *apply) checkout(ctx context.Context) error {
 
 // Plan is what a run would do now. It writes nothing.
 func (r *Runner) Plan(ctx context.Context, m *Mirror, c Clone) ([]Action, error) {
-	v, err := r.observe(ctx, m, c, Request{Look: true})
+	v, err := r.observe(ctx, m, c, Request{Look: true, preview: true})
 	if err != nil {
 		return nil, err
 	}

@@ -122,6 +122,8 @@ type Unsettled struct {
 type Query struct {
 	// Full: every row, base and unsettled entity.
 	Full bool
+	// Preview: nothing will come of it, so the mirror need not be connected yet.
+	Preview bool
 	// Entries are what differs in git: the bases at their paths, the rows of those
 	// bases, and the rows (soft-deleted ones too) at their slugs are loaded.
 	Entries []Entry

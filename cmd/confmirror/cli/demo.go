@@ -32,11 +32,11 @@ No configuration is read: the demo never touches a real database or repository.`
 		RunE: p.work(func(ctx context.Context, _ []string) error { return p.demo(ctx, once, address) }),
 	}
 	c.Flags().BoolVar(&once, "once", false, "play a scripted round trip and end")
-	c.Flags().StringVar(&address, "listen", demoAddress, "`address` of panel and API; a free one if it is taken")
+	c.Flags().StringVar(&address, "listen", demoAddress, "`address` of the API; a free one if it is taken")
 	return c
 }
 
-// demoAddress is where people look for the panel.
+// demoAddress is where people look for the API.
 const demoAddress = "127.0.0.1:8080"
 
 func (p *Program) demo(ctx context.Context, once bool, address string) error {
@@ -50,6 +50,10 @@ func (p *Program) demo(ctx context.Context, once bool, address string) error {
 	w, err := newWorld(ctx, worldOptions{
 		listen: address, log: newFriendlyLog(p.Stdout), version: p.versionInfo().Version,
 	})
+	if err != nil && ctx.Err() != nil { // somebody changed their mind
+		fmt.Fprintln(p.Stdout, "The demo ends before it began.")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -93,7 +97,7 @@ func (p *Program) showWorld(w *world) {
 	auth := fmt.Sprintf(`-H "Authorization: Bearer $(cat %s)"`, w.tokenFile)
 	t := table(p.Stdout)
 	fmt.Fprintf(t, "A whole world is running in this process:\n\n")
-	fmt.Fprintf(t, "  panel and API\t%s\n", w.url())
+	fmt.Fprintf(t, "  API\t%s\n", w.url())
 	fmt.Fprintf(t, "  admin token\tin %s\n", w.tokenFile)
 	fmt.Fprintf(t, "  repository\t%s\n", w.repo.CloneURL())
 	fmt.Fprintf(t, "  database\t%s\n", w.databaseFile())

@@ -26,7 +26,7 @@ func (p *Program) guide(ctx context.Context, c *configs.Config, database *db.DB,
 	}
 	w := table(p.Stdout)
 	fmt.Fprintf(w, "confmirror %s is running. Ctrl-C ends it.\n\n", p.versionInfo().Version)
-	fmt.Fprintf(w, "  panel and API\thttp://%s\n", configs.Reachable(address))
+	fmt.Fprintf(w, "  API\thttp://%s\n", configs.Reachable(address))
 	if tokenFile != "" {
 		fmt.Fprintf(w, "  admin token\tin %s\n", tokenFile)
 	} else {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/daemon"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
@@ -37,36 +37,8 @@ func (s *site) find(ctx context.Context, slug string) (*db.Organization, error) 
 // configuration lists is connected first, so that a command works before the
 // daemon ever ran.
 func (s *site) mirrors(ctx context.Context, organization string) ([]db.MirrorRef, error) {
-	return s.connected(ctx, organization, s.config.Mirrors)
-}
-
-// lookedAt is mirrors for a command that only looks: a stored connection stays as it
-// is where the configuration has another one, which a running daemon would follow at once.
-func (s *site) lookedAt(ctx context.Context, organization string) ([]db.MirrorRef, error) {
-	refs, err := s.db.Mirrors(ctx)
-	if err != nil {
-		return nil, err
-	}
-	fresh := slices.DeleteFunc(slices.Clone(s.config.Mirrors), func(m *configs.MirrorConfig) bool {
-		return slices.ContainsFunc(refs, func(ref db.MirrorRef) bool { return ref.Organization == m.Organization })
-	})
-	return s.connected(ctx, organization, fresh)
-}
-
-// configured are an organization's settings in the configuration; nil for none.
-func (s *site) configured(organization string) *mirror.Settings {
-	for _, m := range s.config.Mirrors {
-		if m.Organization == organization {
-			settings := m.Settings()
-			return &settings
-		}
-	}
-	return nil
-}
-
-func (s *site) connected(ctx context.Context, organization string, configured []*configs.MirrorConfig) ([]db.MirrorRef, error) {
 	var err error
-	if s.refused, err = daemon.Connect(ctx, s.db, configured); err != nil {
+	if s.refused, err = daemon.Connect(ctx, s.db, s.config.Mirrors); err != nil {
 		return nil, err
 	}
 	if err := s.refused[organization]; err != nil {
@@ -76,6 +48,35 @@ func (s *site) connected(ctx context.Context, organization string, configured []
 	if err != nil {
 		return nil, err
 	}
+	return s.named(ctx, refs, organization)
+}
+
+// lookedAt is mirrors for a command that only looks: stored connections stay as they
+// are, and what only the configuration knows is not connected, since a running
+// daemon would take either up at once.
+func (s *site) lookedAt(ctx context.Context, organization string) ([]db.MirrorRef, error) {
+	refs, err := s.db.Mirrors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range s.config.Mirrors {
+		if slices.ContainsFunc(refs, func(ref db.MirrorRef) bool { return ref.Organization == m.Organization }) {
+			continue
+		}
+		fresh := db.MirrorRef{OrganizationID: uuid.Nil.String(), Organization: m.Organization, Source: db.SourceConfig}
+		switch o, err := s.db.Organization(ctx, m.Organization); {
+		case err == nil:
+			fresh.OrganizationID = o.ID
+		case !errors.Is(err, db.ErrNotFound):
+			return nil, err
+		}
+		refs = append(refs, fresh)
+	}
+	return s.named(ctx, refs, organization)
+}
+
+// named narrows mirrors to the one that was named, if one was.
+func (s *site) named(ctx context.Context, refs []db.MirrorRef, organization string) ([]db.MirrorRef, error) {
 	if organization != "" {
 		for _, ref := range refs {
 			if ref.Organization == organization {
@@ -91,6 +92,17 @@ func (s *site) connected(ctx context.Context, organization string, configured []
 		return nil, hint(errors.New("no organization is connected"), "connect one with `confmirror connect`, or list it below mirrors: in the configuration file")
 	}
 	return refs, nil
+}
+
+// configured are an organization's settings in the configuration; nil for none.
+func (s *site) configured(organization string) *mirror.Settings {
+	for _, m := range s.config.Mirrors {
+		if m.Organization == organization {
+			settings := m.Settings()
+			return &settings
+		}
+	}
+	return nil
 }
 
 // explainRefused tells of the configured mirrors that could not be connected, and

@@ -49,9 +49,14 @@ func (p *Program) plan(ctx context.Context, organization string, asJSON bool) er
 	}
 	d := p.daemon(s)
 	planned := []plannedAction{}
-	status := p.explainRefused(s)
+	status := exitDone
 	for _, ref := range refs {
-		actions, err := d.PlanWith(ctx, ref.OrganizationID, s.configured(ref.Organization))
+		var actions []mirror.Action
+		if settings := s.configured(ref.Organization); settings != nil {
+			actions, err = d.PlanWith(ctx, ref, *settings)
+		} else {
+			actions, err = d.Plan(ctx, ref.OrganizationID)
+		}
 		if ctx.Err() != nil {
 			return err
 		}
