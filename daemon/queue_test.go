@@ -56,7 +56,7 @@ func TestQueueCoalesces(t *testing.T) {
 			q.Nudge("a", Nudge{Trigger: "audit", Full: true})
 		}
 		close(first)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute) // of the bubble's clock
 		synctest.Wait()
 		if want := (Nudge{Trigger: "database", Look: true, Full: true}); len(ran) != 2 || ran[1] != want {
 			t.Errorf("ran %+v", ran)

@@ -37,11 +37,19 @@ func (p *Program) quietLogger(c *configs.Config) *slog.Logger {
 }
 
 func (p *Program) loggerAt(c *configs.Config, level slog.Level) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText}
 	if c.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(p.Stderr, options))
 	}
 	return slog.New(slog.NewTextHandler(p.Stderr, options))
+}
+
+// durationsAsText writes durations with their unit: JSON would show bare nanoseconds.
+func durationsAsText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // site is a configuration with its database open.
