@@ -117,7 +117,6 @@ func TestEveryKindReachesTheBranch(t *testing.T) {
 
 func TestEveryKindReachesTheDatabase(t *testing.T) {
 	eachWorld(t, nil, func(w *world) {
-		w.synced() // the run that every daemon starts with
 		w.commit(
 			bitbuckettest.Write("toolkits/kit.json", `{"slug":"kit","name":"Kit","$schema":"https://example.com/s.json","x-n":12345678901234567890,"integrations":{"gh":{"tools":"*"}}}`),
 			bitbuckettest.Write("mcp-servers/gh.json", `{"slug":"gh","name":"GH","type":"stdio","command":"gh","args":["mcp"],"env":{"A":"1","B":{"secret":true,"required":true}}}`),
