@@ -40,9 +40,11 @@ func (a *apply) newExport(d *Decision) *export {
 
 // fileChange edits the JSON file that is there, or writes a new one.
 func (e *export) fileChange(f *File) {
-	text := document.Encode(e.Document)
+	var text []byte
 	if f.Exists() && f.Problem == nil && f.Content != nil {
 		text = document.Edit(f.Content.Bytes, e.Document)
+	} else {
+		text = document.Encode(e.Document)
 	}
 	e.content = &Content{Bytes: text}
 	e.changes = append(e.changes, FileChange{Path: e.path, Content: text, KeepMode: true})

@@ -53,9 +53,10 @@ type Subject struct {
 	hidden  map[string]any     // those keys
 	// prepared are the documents of row and file that these three were made from.
 	prepared [2]*document.Document
-	move     *File             // the file that the base's file was renamed to, if it was
-	slip     *document.Problem // the invalid file that the base's file was renamed to, if it was
-	slipped  bool              // the file is such an invalid one of another subject
+	agreed   *document.Document // see baseDocument
+	move     *File              // the file that the base's file was renamed to, if it was
+	slip     *document.Problem  // the invalid file that the base's file was renamed to, if it was
+	slipped  bool               // the file is such an invalid one of another subject
 }
 
 // change is how one side stands against the base.
@@ -172,16 +173,13 @@ func (s *Subject) stored(d *document.Document) *document.Document {
 	return full
 }
 
-// baseDocument parses the agreed content; nil when it was not loaded.
+// baseDocument is the agreed content, parsed once; nil when it was not loaded. Pairing
+// renames compares it with every file that appeared.
 func (s *Subject) baseDocument() *document.Document {
-	if s.Base == nil || s.Base.Content == nil {
-		return nil
+	if s.agreed == nil && s.Base != nil && s.Base.Content != nil {
+		s.agreed, _ = parse(s.Kind, s.Base.Slug, s.Base.Content, noLimits)
 	}
-	doc, problem := parse(s.Kind, s.Base.Slug, s.Base.Content, noLimits)
-	if problem != nil {
-		return nil
-	}
-	return doc
+	return s.agreed
 }
 
 // documentAtBase is git's unchanged document.

@@ -3,11 +3,12 @@ package web
 import (
 	"net/http"
 
+	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// status is the answer of GET mirror.
-type status struct {
+// MirrorStatus is the answer of GET mirror, and what the command line says of a mirror.
+type MirrorStatus struct {
 	Organization   string           `json:"organization"`
 	State          mirror.StateName `json:"state"`
 	Detail         *mirror.Detail   `json:"detail"`
@@ -24,6 +25,15 @@ type status struct {
 	LastRun        *mirror.Report   `json:"last_run"`
 }
 
+// NewMirrorStatus shows what the database knows.
+func NewMirrorStatus(st *db.Status) MirrorStatus {
+	return MirrorStatus{
+		Organization: st.Organization, State: st.State.Name, Detail: st.State.Detail, Conditions: orEmpty(st.State.Conditions),
+		SyncedCommit: st.Cursor, RemoteCommit: st.RemoteSeen, PendingChanges: st.Pending, Errors: st.Errors, Conflicts: st.Conflicts,
+		Held: st.Held, Branch: st.Identity.Branch, PathPrefix: st.Identity.Prefix, Holder: st.Holder, LastRun: st.LastRun,
+	}
+}
+
 func (s *Server) getMirror(c *call) error {
 	st, err := s.db.Status(c.Context(), c.organization.ID)
 	if err != nil {
@@ -36,11 +46,7 @@ func (s *Server) getMirror(c *call) error {
 	if st.LastRun != nil {
 		st.LastRun.Actions = nil
 	}
-	return c.reply(http.StatusOK, status{
-		Organization: st.Organization, State: st.State.Name, Detail: st.State.Detail, Conditions: orEmpty(st.State.Conditions),
-		SyncedCommit: st.Cursor, RemoteCommit: st.RemoteSeen, PendingChanges: st.Pending, Errors: st.Errors, Conflicts: st.Conflicts,
-		Held: st.Held, Branch: st.Identity.Branch, PathPrefix: st.Identity.Prefix, Holder: st.Holder, LastRun: st.LastRun,
-	})
+	return c.reply(http.StatusOK, NewMirrorStatus(st))
 }
 
 func (s *Server) pause(c *call) error  { return s.setPaused(c, true) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 )
@@ -38,19 +39,8 @@ held.`,
 // mirrorStatus is a mirror as `status --json` prints it: what the API says of it,
 // and its errors by name.
 type mirrorStatus struct {
-	Organization   string           `json:"organization"`
-	State          mirror.StateName `json:"state"`
-	Detail         *mirror.Detail   `json:"detail"`
-	Conditions     []mirror.Detail  `json:"conditions"`
-	SyncedCommit   mirror.Hash      `json:"synced_commit"`
-	RemoteCommit   mirror.Hash      `json:"remote_commit"`
-	PendingChanges int              `json:"pending_changes"`
-	Errors         int              `json:"errors"`
-	Conflicts      int              `json:"conflicts"`
-	Held           int              `json:"held"`
-	Holder         string           `json:"holder"`
-	LastRun        *mirror.Report   `json:"last_run"`
-	Failures       []failure        `json:"failures"`
+	web.MirrorStatus
+	Failures []failure `json:"failures"`
 }
 
 // failure is an entity, or a file without one, that has an error.
@@ -133,15 +123,7 @@ func (s *site) statuses(ctx context.Context, organization string) (list []mirror
 }
 
 func newMirrorStatus(s *db.Status, failures []db.Failure) mirrorStatus {
-	m := mirrorStatus{
-		Organization: s.Organization, State: s.State.Name, Detail: s.State.Detail, Conditions: s.State.Conditions,
-		SyncedCommit: s.Cursor, RemoteCommit: s.RemoteSeen, PendingChanges: s.Pending,
-		Errors: s.Errors, Conflicts: s.Conflicts, Held: s.Held, Holder: s.Holder, LastRun: s.LastRun,
-		Failures: []failure{},
-	}
-	if m.Conditions == nil {
-		m.Conditions = []mirror.Detail{}
-	}
+	m := mirrorStatus{MirrorStatus: web.NewMirrorStatus(s), Failures: []failure{}}
 	for _, f := range failures {
 		m.Failures = append(m.Failures, failure{string(f.Kind), f.Slug, f.Path, f.Rejected, f.Error})
 	}
