@@ -7,9 +7,6 @@ var noLimits = document.Limits{MaxFileSize: 1 << 40, MaxSkillFiles: 1 << 30, Max
 
 // parse turns an entry's content into a document.
 func parse(k document.Kind, slug string, c *Content, limits document.Limits) (*document.Document, *document.Problem) {
-	if !document.ValidSlug(k, slug) {
-		return nil, document.Invalid("the name is not a valid slug for %s: use lower-case letters and digits joined by single '-'%s", k.Plural(), map[bool]string{true: "", false: ", '_' or '.'"}[k == document.Skills])
-	}
 	if k == document.Skills {
 		return document.ParseSkill(slug, c.Files, limits)
 	}
