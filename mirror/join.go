@@ -37,12 +37,13 @@ func newJoin(l document.Layout, v *view, files map[Key]Entry) *join {
 	return j
 }
 
-// applyIntents: where git shows what a push of ours meant to make agreed, that is
+// applyIntents: where the branch contains the commit of a push of ours, or git shows what a push of ours meant to make agreed, that is
 // agreed, however the push's answer was lost and whoever pushed since.
 func (j *join) applyIntents() {
 	for _, i := range j.obs.Intents {
 		at := j.files[i.Key]
-		if i.Deleted != (at.GitID == "") || (!i.Deleted && at.GitID != i.GitID) {
+		shows := i.Deleted == (at.GitID == "") && (i.Deleted || at.GitID == i.GitID)
+		if !shows && !j.landed[i.Commit] {
 			continue
 		}
 		j.foundIntents = append(j.foundIntents, i.ID)

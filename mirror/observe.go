@@ -19,6 +19,9 @@ type view struct {
 	subjects  []*Subject
 	servers   map[string]document.Server
 	left      map[Key]*Unsettled
+	// landed are the commits of intents that the branch contains: somebody may have
+	// edited on top of a push whose answer was lost.
+	landed map[Hash]bool
 	// What intents turned out to be agreed: settled with the run.
 	foundBases   []*Base
 	foundDrops   []Key
@@ -141,6 +144,9 @@ func (v *view) collect(ctx context.Context, m *Mirror, c Clone, entries []Entry)
 	if err != nil {
 		return err
 	}
+	if err := v.findLanded(ctx, c); err != nil {
+		return err
+	}
 	j := newJoin(m.Settings.Layout(), v, files)
 	j.applyIntents()
 	j.addBases()
@@ -155,6 +161,21 @@ func (v *view) collect(ctx context.Context, m *Mirror, c Clone, entries []Entry)
 		}
 		return x.File.Path < y.File.Path
 	})
+	return nil
+}
+
+func (v *view) findLanded(ctx context.Context, c Clone) error {
+	v.landed = map[Hash]bool{}
+	for _, i := range v.obs.Intents {
+		if _, known := v.landed[i.Commit]; known || v.head == "" {
+			continue
+		}
+		contains, err := c.Contains(ctx, v.head, i.Commit)
+		if err != nil && !errors.Is(err, ErrNoCommit) {
+			return err
+		}
+		v.landed[i.Commit] = contains
+	}
 	return nil
 }
 
