@@ -108,7 +108,7 @@ func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
 	case o.Raced:
 		a.raced++
 		a.skip[d] = true
-		a.s.Unsettled = append(a.s.Unsettled, &Unsettled{Key: c.Key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonRaced, Due: true, GitID: d.file().GitID})
+		a.leave(d, &Unsettled{Key: c.Key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonRaced, Due: true, GitID: d.file().GitID})
 		log.Info("row was edited meanwhile, left for the next round")
 		return
 	case o.Problem != nil:

@@ -2,10 +2,15 @@ package mirror
 
 import "github.com/confmirror/confmirror/mirror/document"
 
-// decide is the decision table.
+// decide says what becomes of a subject.
 func (p *planner) decide(s *Subject) *Decision {
+	return p.meetTarget(p.fromTable(&Decision{Subject: s}))
+}
+
+// fromTable is the decision table.
+func (p *planner) fromTable(d *Decision) *Decision {
+	s := d.Subject
 	db, git := s.databaseChange(), s.gitChange()
-	d := &Decision{Subject: s}
 	switch {
 	case git == invalid:
 		return p.decideInvalidFile(d, db)
@@ -30,7 +35,7 @@ func (p *planner) decide(s *Subject) *Decision {
 	case db == same && git == deleted:
 		return p.remove(d, RemoveRow, ToDatabase)
 	case git == same, git == deleted: // the database changed: it is exported, again if need be
-		return p.exportTo(d)
+		return d.converge(s.visible)
 	}
 	return p.mergeBoth(d)
 }
@@ -71,10 +76,8 @@ func (p *planner) decideInvalidFile(d *Decision, db change) *Decision {
 	if db == private && s.Base != nil {
 		return p.decidePrivate(d, invalid)
 	}
-	known := s.Left != nil && s.Left.Reason == ReasonInvalid && s.Left.GitID == f.GitID
-	if known && (db == same || db == changed) &&
-		(s.Edited || (db == changed && s.digest != s.Left.Digest)) {
-		return p.exportTo(d)
+	if s.overrules(f, s.Left) {
+		return d.converge(s.visible)
 	}
 	if db == invalid {
 		return d.refuseRow()
@@ -93,7 +96,7 @@ func (p *planner) decideWithoutBase(d *Decision, db, git change) *Decision {
 	case db == deleted:
 		return d.converge(s.file().Document)
 	case git == deleted:
-		return p.exportTo(d)
+		return d.converge(s.visible)
 	}
 	return p.mergeBoth(d)
 }
@@ -119,32 +122,15 @@ func (p *planner) remove(d *Decision, o Effect, direction Direction) *Decision {
 		if direction == ToGit {
 			return d.converge(s.documentAtBase())
 		}
-		return p.exportTo(d)
+		return d.converge(s.visible)
 	}
 	if p.Rules.KeepDeleted || s.Base.Parted {
 		if s.Edited && direction == ToDatabase {
-			return p.exportTo(d) // the remaining side was saved again
+			return d.converge(s.visible) // the remaining side was saved again
 		}
 		return d.with(Part)
 	}
 	return d.with(o)
-}
-
-// exportTo makes the database's document the agreed one. A file that already stands
-// at a renamed row's new place is somebody's work: it is merged, not overwritten.
-func (p *planner) exportTo(d *Decision) *Decision {
-	s := d.Subject
-	doc := s.visible
-	if s.Target != nil && s.Target.Document != nil && s.Target.Document.Digest() != doc.Digest() {
-		merged, lost := document.Merge(nil, doc, s.Target.Document, p.Policy)
-		if len(lost) > 0 {
-			c := p.conflict(s, ConflictReplaced, p.Policy, lost)
-			c.Git, c.GitID = s.Target.Document, s.Target.GitID
-			d.Conflicts = append(d.Conflicts, c)
-		}
-		doc = merged
-	}
-	return d.converge(doc)
 }
 
 // mergeBoth joins two changed documents place by place.

@@ -40,6 +40,9 @@ type Decision struct {
 	// Due: the refusal is planned again in every run.
 	Due bool
 
+	atTarget bool  // the refusal is about Target
+	behind   *File // Target, when the decision does not reach it
+
 	// What follows from the above, worked out once the plan is complete.
 	toRow, toFile bool
 	actions       []Action

@@ -56,6 +56,9 @@ func (e *export) skillChanges(f *File) {
 	old := map[string]document.File{}
 	switch {
 	case e.from != "": // the old directory goes, the new one is written whole
+		if t := e.Target; t != nil && t.Exists() && t.Path == e.path {
+			e.changes = append(e.changes, FileChange{Path: e.path, Delete: true})
+		}
 	case f.Exists() && (f.Problem != nil || f.Content == nil):
 		e.changes = append(e.changes, FileChange{Path: e.path, Delete: true})
 	case f.Exists():

@@ -43,7 +43,7 @@ func (a *apply) status(d *Decision, e *export) *RowStatus {
 	case Refuse:
 		next.Error = a.keepError(d)
 		if next.Path == "" {
-			next.Path = d.file().Path
+			next.Path = d.bad().Path
 		}
 	case RemoveFile, Forget:
 		next = GitIntegration{}
@@ -70,7 +70,7 @@ func (a *apply) keepError(d *Decision) *EntityError {
 	if d.Problem == nil {
 		return nil
 	}
-	e := a.entityError(d.Problem, d.file().Path)
+	e := a.entityError(d.Problem, d.bad().Path)
 	if was := d.Row.Integration.Error; was != nil && was.Code == e.Code && was.Message == e.Message && was.Path == e.Path {
 		return was
 	}

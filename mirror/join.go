@@ -84,7 +84,7 @@ func (j *join) addBases() {
 			to := j.layout.Path(b.Kind, s.Row.Slug)
 			if _, agreed := j.bases[Key{b.Kind, to}]; !agreed {
 				// What stands there already is part of this row's decision.
-				s.Target = j.file(b.Kind, s.Row.Slug, to)
+				s.Target, s.TargetLeft = j.file(b.Kind, s.Row.Slug, to), j.left[Key{b.Kind, to}]
 				j.byPath[Key{b.Kind, to}] = s
 			}
 		}

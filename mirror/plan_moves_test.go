@@ -93,6 +93,39 @@ func TestDatabaseRename(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	})
+	t.Run("somebody's file stands at the new place, and the old one was edited", func(t *testing.T) {
+		s := renamed("a+git")
+		s.Target = fileOf("a+new", "t2")
+		d := planOf(document.PreferDatabase, s).Decisions[0]
+		if got := outcome(d); got != "merge a+git, conflict replaced for database" {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("a bad file stands at the new place", func(t *testing.T) {
+		s := renamed("a")
+		s.Target = fileOf("!", "t2")
+		d := planOf(document.PreferGit, s).Decisions[0]
+		if got := outcome(d); got != "file error" || d.bad() != s.Target {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("the row is edited after the bad file at the new place was found", func(t *testing.T) {
+		s := renamed("a")
+		s.Target, s.Edited = fileOf("!", "t2"), true
+		s.TargetLeft = &Unsettled{Reason: ReasonInvalid, GitID: s.Target.GitID}
+		d := planOf(document.PreferGit, s).Decisions[0]
+		if got := outcome(d); got != "export a" {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("a decision that does not reach the file at the new place leaves it open", func(t *testing.T) {
+		s := renamed("!")
+		s.Target = fileOf("c", "t2")
+		d := planOf(document.PreferGit, s).Decisions[0]
+		if got := outcome(d); got != "file error" || d.behind != s.Target {
+			t.Errorf("got %q, behind %v", got, d.behind)
+		}
+	})
 }
 
 func many(n int, database, git string) []*Subject {

@@ -22,6 +22,9 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		for _, key := range a.keys(d) {
 			seen[key] = true
 		}
+		for _, f := range d.unreached() {
+			seen[Key{d.Kind, f.Path}] = true
+		}
 		if d.Left != nil && d.Left.Reason == ReasonHeld && d.Left.Verdict == Undecided {
 			held--
 		}
@@ -95,6 +98,15 @@ func (a *apply) keys(d *Decision) []Key {
 	return keys
 }
 
+// leave keeps a decision open that was not carried out, together with the files that
+// only its row leads to: the row may be gone in the next run.
+func (a *apply) leave(d *Decision, u *Unsettled) {
+	for _, f := range d.unreached() {
+		a.s.Unsettled = append(a.s.Unsettled, &Unsettled{Key: Key{d.Kind, f.Path}, RowID: u.RowID, Slug: f.Slug, Reason: u.Reason, Due: u.Due, GitID: f.GitID})
+	}
+	a.s.Unsettled = append(a.s.Unsettled, u) // the last one counts where two have one key
+}
+
 // close forgets what was left open at key.
 func (a *apply) close(key Key) {
 	if a.left[key] != nil {
@@ -116,10 +128,13 @@ func (a *apply) leavePending(d *Decision) {
 		left.Due = true
 		u = &left
 	}
-	a.s.Unsettled = append(a.s.Unsettled, u)
+	a.leave(d, u)
 }
 
 func (a *apply) settleDecision(d *Decision, e *export) {
+	if f := d.behind; f != nil {
+		a.s.Unsettled = append(a.s.Unsettled, &Unsettled{Key: Key{d.Kind, f.Path}, RowID: rowID(d), Slug: f.Slug, Reason: ReasonBehind, GitID: f.GitID})
+	}
 	if d.Effect != Hold && d.Effect != Refuse {
 		for _, key := range a.keys(d) {
 			a.close(key)
@@ -196,11 +211,11 @@ func (d *Decision) recorded() bool {
 		was := d.Row.Integration.Error
 		return was != nil && was.Code == d.Problem.Code && was.Message == d.Problem.Message
 	}
-	return d.Left != nil && d.Left.Reason == ReasonInvalid && d.Left.GitID == d.file().GitID
+	return d.Left != nil && d.Left.Reason == ReasonInvalid && d.Left.GitID == d.bad().GitID
 }
 
 func (a *apply) settleRefused(d *Decision) {
-	f := d.file()
+	f := d.bad()
 	a.report.Errors++
 	level := slog.LevelWarn
 	if d.recorded() {

@@ -79,6 +79,8 @@ const (
 	ReasonRaced Reason = "raced"
 	// ReasonHeld: a deletion that the brake holds.
 	ReasonHeld Reason = "held"
+	// ReasonBehind: a file at a renamed row's new place, which is planned with the row.
+	ReasonBehind Reason = "behind"
 	// ReasonBlocked: the remote refused the push for good. Always due.
 	ReasonBlocked Reason = "blocked"
 )

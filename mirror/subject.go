@@ -38,6 +38,8 @@ type Subject struct {
 	File *File // git's side, never nil: at the base's path, or where the row belongs
 	// Target is git's side at the row's own place when that is not File's: the row was renamed.
 	Target *File
+	// TargetLeft is what an earlier run left open there.
+	TargetLeft *Unsettled
 	// Replaced: the base is another row's, which is gone; Row took its slug.
 	Replaced bool
 	// Edited: a captured write names the row, even one that changed nothing.

@@ -68,7 +68,8 @@ func respellEntries(raw, target any) any {
 }
 
 // respellEntry spells an entry as an object with "secret": false or "value":
-// null where the file does so.
+// null where the file does so, and leaves a secret entry the keys that are the
+// file's own.
 func respellEntry(raw, target any) any {
 	if equal(normalEntry(raw), target) {
 		return raw
@@ -88,6 +89,11 @@ func respellEntry(raw, target any) any {
 	if value, had := old["value"]; had && value == nil {
 		if _, set := entry["value"]; !set {
 			entry["value"] = nil
+		}
+	}
+	for name, content := range old {
+		if entry["secret"] == true && old["secret"] == true && !inSecret(name) {
+			entry[name] = content
 		}
 	}
 	return entry

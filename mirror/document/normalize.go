@@ -11,7 +11,8 @@ import (
 //
 // Within env and headers the normal form of a public entry is its plain string
 // if it has nothing but a value, else an object without "secret"; a secret entry
-// is an object with "secret": true. "value": null is no value. The stored form
+// is an object with "secret": true and no keys but those that inSecret names.
+// "value": null is no value. The stored form
 // has no normal form: there an entry that does not say "secret": false is secret.
 func (d *Document) Normalize() *Document {
 	if d.Kind == Skills {
@@ -94,8 +95,11 @@ func normalEntry(content any) any {
 	if value, has := entry["value"]; has && value == nil {
 		delete(entry, "value")
 	}
-	if entry["secret"] == false {
+	switch entry["secret"] {
+	case false:
 		delete(entry, "secret")
+	case true:
+		maps.DeleteFunc(entry, func(name string, _ any) bool { return !inSecret(name) })
 	}
 	if value, public := entry["value"].(string); public && len(entry) == 1 {
 		return value

@@ -56,14 +56,24 @@ func redactEntry(content any) any {
 	return redacted
 }
 
-// tells reports whether a key of a secret entry may leave. An entry that neither
-// says itself that it is a secret nor has a value was written by somebody who
-// knows nothing of the form: only what certainly is no value leaves.
+// inSecret reports whether a key of a secret entry is part of the document. Any
+// other is its side's own: in the database it may be a former value, so it never
+// leaves and an import keeps it; in a file it stays where it is.
+func inSecret(name string) bool {
+	return entries.each.key(name) != nil || strings.HasPrefix(name, "x-")
+}
+
+// tells reports whether a key of a secret entry may leave.
 func tells(entry map[string]any, name string) bool {
-	if _, has := entry["value"]; !has && entry["secret"] != true {
-		return name == "required" || name == "description"
-	}
-	return !strings.EqualFold(strings.TrimSpace(name), "value")
+	return name == "required" || name == "description" || strings.HasPrefix(name, "x-") && knowsForm(entry)
+}
+
+// knowsForm reports whether an entry says itself that it is a secret, or has a
+// value. One that does neither was written by somebody who knows nothing of the
+// form: only what certainly is no value leaves.
+func knowsForm(entry map[string]any) bool {
+	_, has := entry["value"]
+	return has || entry["secret"] == true
 }
 
 // telling is what a key of a secret entry may say. A description that is no text
@@ -97,9 +107,9 @@ func isEmpty(value any) bool {
 	return false
 }
 
-// Absorb turns a file-form document into stored form: secret entries take their
-// values from current, the stored form of the same row (nil for a new row).
-// CheckSecrets must have found no problem.
+// Absorb turns a file-form document into stored form: secret entries take what a
+// file cannot carry, their values above all, from current, the stored form of the
+// same row (nil for a new row). CheckSecrets must have found no problem.
 func Absorb(file, current *Document) *Document {
 	d := file.Clone().Normalize()
 	for _, name := range []string{"env", "headers"} {
@@ -108,14 +118,14 @@ func Absorb(file, current *Document) *Document {
 			continue
 		}
 		for entry, content := range entries {
-			entries[entry] = absorbEntry(content, current.storedValue(name, entry))
+			entries[entry] = absorbEntry(content, current.storedEntry(name, entry))
 		}
 	}
 	return d
 }
 
-// absorbEntry is the stored form of a file's entry; value is what the row holds.
-func absorbEntry(content, value any) any {
+// absorbEntry is the stored form of a file's entry; held is the row's.
+func absorbEntry(content, held any) any {
 	switch v := content.(type) {
 	case string:
 		return map[string]any{"value": v, "secret": false}
@@ -126,32 +136,42 @@ func absorbEntry(content, value any) any {
 			return entry
 		}
 		delete(entry, "value")
-		if value != nil {
-			entry["value"] = value
-		}
+		maps.Copy(entry, withheld(held))
 		return entry
 	}
 	return content
 }
 
-// storedValue is the value of an entry in stored form, nil if there is none. What
-// has no shape that is known is a value as a whole.
-func (d *Document) storedValue(name, entry string) any {
+// storedEntry is an entry in stored form, nil if there is none.
+func (d *Document) storedEntry(name, entry string) any {
 	if d == nil {
 		return nil
 	}
 	entries, _ := d.Fields[name].(map[string]any)
-	content := entries[entry]
-	v, ok := content.(map[string]any)
+	return canonicalValue(entries[entry])
+}
+
+// withheld is what a stored entry has and a file cannot carry. What has no shape
+// that is known is a value as a whole.
+func withheld(held any) map[string]any {
+	entry, ok := held.(map[string]any)
 	if !ok {
-		return canonicalValue(content)
+		if held == nil {
+			return nil
+		}
+		return map[string]any{"value": held}
 	}
-	for name := range v {
-		if v["value"] == nil && name != "value" && name != "secret" && !isPublic(v) && !tells(v, name) {
-			return canonicalValue(v)
+	kept := map[string]any{}
+	for name, content := range entry {
+		switch {
+		case name == "value" && content != nil, !inSecret(name):
+			kept[name] = content
+		}
+		if name != "secret" && !isPublic(entry) && !knowsForm(entry) && !tells(entry, name) {
+			return map[string]any{"value": held}
 		}
 	}
-	return canonicalValue(v["value"])
+	return kept
 }
 
 // CheckSecrets refuses a file that carries a value, a string or "secret": false

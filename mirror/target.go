@@ -1,0 +1,70 @@
+package mirror
+
+import "github.com/confmirror/confmirror/mirror/document"
+
+// A renamed row's new place may be taken already: a file stands there that nothing was
+// agreed on. It is somebody's work, and part of the row's decision.
+
+// meetTarget joins a decision with the file at the row's new place. A file that the
+// decision does not reach is left open: the row may be gone before its turn comes.
+func (p *planner) meetTarget(d *Decision) *Decision {
+	t := d.Target
+	switch {
+	case t == nil || !t.Exists():
+		return d
+	case d.Effect != Converge || d.Path(p.Layout) != t.Path:
+		d.behind = t
+		return d
+	case t.Problem != nil && !d.overrules(t, d.TargetLeft):
+		d.atTarget = true
+		return d.refuse(t.Problem)
+	case t.Problem != nil || t.Document.Digest() == d.Document.Digest():
+		return d
+	}
+	c := p.conflict(d.Subject, ConflictReplaced, p.Policy, nil)
+	c.Git, c.GitID = t.Document, t.GitID
+	merged, lost := document.Merge(nil, d.Document, t.Document, p.Policy)
+	c.Places = lost
+	switch {
+	case merged.Validate(p.Rules.Limits) != nil:
+		c.Reason, c.Places = ConflictInvalidMerge, []string{""}
+		if merged = d.Document; p.Policy == document.PreferGit {
+			merged = t.Document
+		}
+	case len(lost) == 0:
+		return d.converge(merged)
+	}
+	d.Conflicts = append(d.Conflicts, c)
+	return d.converge(merged)
+}
+
+// overrules reports whether the row was edited after the bad file had been found: then
+// its document replaces the file.
+func (s *Subject) overrules(bad *File, left *Unsettled) bool {
+	if left == nil || left.Reason != ReasonInvalid || left.GitID != bad.GitID {
+		return false
+	}
+	db := s.databaseChange()
+	return (db == same || db == changed) && (s.Edited || db == changed && s.digest != left.Digest)
+}
+
+// bad is the file that a refusal is about.
+func (d *Decision) bad() *File {
+	if d.atTarget {
+		return d.Target
+	}
+	return d.file()
+}
+
+// unreached are the files that the decision concerns beside the one at its base's
+// path: what a round that did not carry it out must not forget.
+func (d *Decision) unreached() []*File {
+	var files []*File
+	if d.move != nil {
+		files = append(files, d.move)
+	}
+	if t := d.Target; t != nil && t.Exists() {
+		files = append(files, t)
+	}
+	return files
+}
