@@ -11,6 +11,9 @@ func (p *planner) brake() {
 			if (d.Effect != RemoveFile && d.Effect != RemoveRow) || d.Direction != direction {
 				continue // a row that became private has no direction: it does not count
 			}
+			if d.Taken != "" {
+				continue // a person decided on this very entity
+			}
 			if d.Left != nil && d.Left.Reason == ReasonHeld {
 				if d.Left.Verdict != Approved {
 					d.Effect = Hold

@@ -11,6 +11,8 @@ const (
 	ConflictHistoryRewritten ConflictReason = "history_rewritten"
 	ConflictPrivate          ConflictReason = "became_private"
 	ConflictInvalidMerge     ConflictReason = "invalid_merge"
+	// ConflictTaken: a person decided. It is resolved from the beginning.
+	ConflictTaken ConflictReason = "taken"
 )
 
 // Conflict keeps the documents of a decision that dropped something. Unique on

@@ -4,7 +4,11 @@ import "github.com/confmirror/confmirror/mirror/document"
 
 // decide says what becomes of a subject.
 func (p *planner) decide(s *Subject) *Decision {
-	return p.meetTarget(p.fromTable(&Decision{Subject: s}))
+	d := p.decideTaken(&Decision{Subject: s})
+	if d == nil {
+		d = p.fromTable(&Decision{Subject: s})
+	}
+	return p.meetTarget(d)
 }
 
 // fromTable is the decision table.

@@ -164,5 +164,8 @@ func (j *join) addChanges() {
 		s.Changes = append(s.Changes, c.ID)
 		s.Edited = true
 		s.Named = s.Named || c.Named
+		if c.Take != "" {
+			s.Taken = c.Take
+		}
 	}
 }

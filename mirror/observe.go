@@ -234,7 +234,7 @@ func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error 
 		}
 		s.prepare()
 		untouched := s.Base != nil && !s.Replaced && s.File.GitID == s.Base.GitID
-		if untouched && s.Left == nil && s.databaseChange() != changed {
+		if untouched && s.Left == nil && s.Taken == "" && s.databaseChange() != changed {
 			continue
 		}
 		if err := s.File.read(ctx, c, limits); err != nil {

@@ -57,6 +57,8 @@ type Change struct {
 	SlugBefore, SlugAfter string
 	// Named: the write named updated_by, so its value is this edit's author.
 	Named bool
+	// Take: a person gave the whole entity to this side; "" for an ordinary write.
+	Take document.Policy
 }
 
 // Intent is what a push makes agreed, written before the push.

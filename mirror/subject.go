@@ -47,6 +47,9 @@ type Subject struct {
 	// Named: one of these writes named updated_by.
 	Named   bool
 	Changes []int64
+	// Taken is the side that a person gave the whole entity to, "" for none. A write
+	// after that does not undo it.
+	Taken document.Policy
 	// Left is what an earlier run left open here.
 	Left *Unsettled
 
