@@ -140,6 +140,7 @@ func plant(env any, canary string) any {
 			entries[name] = []any{canary}
 		case entry["secret"] != false:
 			entry["value"] = map[bool]any{true: canary, false: []any{canary}}[len(name)%2 == 0]
+			entry["old_value"] = canary
 		}
 	}
 	return entries

@@ -155,23 +155,31 @@ func (d *Document) storedEntry(name, entry string) any {
 // that is known is a value as a whole.
 func withheld(held any) map[string]any {
 	entry, ok := held.(map[string]any)
-	if !ok {
-		if held == nil {
-			return nil
-		}
+	switch {
+	case held == nil:
+		return nil
+	case !ok || shapeless(entry):
 		return map[string]any{"value": held}
 	}
-	kept := map[string]any{}
-	for name, content := range entry {
-		switch {
-		case name == "value" && content != nil, !inSecret(name):
-			kept[name] = content
-		}
-		if name != "secret" && !isPublic(entry) && !knowsForm(entry) && !tells(entry, name) {
-			return map[string]any{"value": held}
+	kept := maps.Clone(entry)
+	maps.DeleteFunc(kept, func(name string, content any) bool {
+		return inSecret(name) && (name != "value" || content == nil)
+	})
+	return kept
+}
+
+// shapeless reports whether an entry does not know the form and has more than
+// what certainly is no value.
+func shapeless(entry map[string]any) bool {
+	if isPublic(entry) || knowsForm(entry) {
+		return false
+	}
+	for name := range entry {
+		if name != "secret" && !tells(entry, name) {
+			return true
 		}
 	}
-	return kept
+	return false
 }
 
 // CheckSecrets refuses a file that carries a value, a string or "secret": false

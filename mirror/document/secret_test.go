@@ -11,7 +11,11 @@ import (
 func TestRedact(t *testing.T) {
 	tests := []struct{ name, stored, want string }{
 		{name: "public", stored: `"env":{"A":{"value":"v","secret":false},"B":{"value":"v","secret":false,"required":true}}`, want: `"env":{"A":"v","B":{"value":"v","required":true}}`},
-		{name: "secret", stored: `"env":{"A":{"value":"S","secret":true,"description":"d","x":1}}`, want: `"env":{"A":{"secret":true,"description":"d","x":1}}`},
+		{name: "secret", stored: `"env":{"A":{"value":"S","secret":true,"description":"d"}}`, want: `"env":{"A":{"secret":true,"description":"d"}}`},
+		{name: "other keys of a secret", stored: `"env":{"A":{"value":"S","secret":true,"old_value":"S","note":"S","X-note":"S","x-note":1},"B":{"secret":true,"old_value":"S"},"C":{"value":"S","old_value":"S"}}`,
+			want: `"env":{"A":{"secret":true,"x-note":1},"B":{"secret":true},"C":{"secret":true}}`},
+		{name: "other keys of what does not know the form", stored: `"env":{"A":{"x-note":"S","description":"d"}}`, want: `"env":{"A":{"secret":true,"description":"d"}}`},
+		{name: "other keys of a public entry", stored: `"env":{"A":{"value":"v","secret":false,"note":1,"x-note":1}}`, want: `"env":{"A":{"value":"v","note":1,"x-note":1}}`},
 		{name: "bare string", stored: `"headers":{"A":"S"}`, want: `"headers":{"A":{"secret":true}}`},
 		{name: "secret not said", stored: `"env":{"A":{"value":"S","required":true}}`, want: `"env":{"A":{"secret":true,"required":true}}`},
 		{name: "secret said badly", stored: `"env":{"A":{"value":"S","secret":"false"},"B":{"value":"S","secret":0},"C":{"value":"S","secret":null}}`, want: `"env":{"A":{"secret":true},"B":{"secret":true},"C":{"secret":true}}`},
@@ -24,8 +28,12 @@ func TestRedact(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			want := mustDocument(t, MCPServers, strings.TrimSuffix(`{"slug":"a",`+test.want, ",")+"}")
-			if diff := cmp.Diff(want, Redact(stored(t, `{"slug":"a",`+test.stored+"}"))); diff != "" {
+			got := Redact(stored(t, `{"slug":"a",`+test.stored+"}"))
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
+			}
+			if strings.Contains(string(mustJSON(got)), `"S"`) {
+				t.Errorf("a secret leaves: %s", mustJSON(got))
 			}
 		})
 	}
@@ -60,10 +68,46 @@ func TestAbsorb(t *testing.T) {
 	}
 }
 
+// What another program keeps beside a secret's value stays through an import, and
+// what a file has beside it stays in the file; neither reaches the other side.
+func TestOtherKeysOfASecretStayWhereTheyAre(t *testing.T) {
+	row := stored(t, `{"slug":"a","name":"A","env":{
+		"SAID":{"value":"S","secret":true,"old_value":"S0","x-note":"row"},"GUESSED":{"value":"S","old_value":"S0"},
+		"SHAPELESS":{"password":"S","x-password":"S0"},"EMPTY":{"secret":true,"old_value":"S0"},"PUBLIC":{"value":"v","secret":false,"note":"n"}}}`)
+	text := `{"slug":"a","name":"B","env":{
+		"SAID":{"secret":true,"old_value":"file","x-note":"file"},"GUESSED":{"secret":true},
+		"SHAPELESS":{"secret":true},"EMPTY":{"secret":true,"hint":"file"},"PUBLIC":{"secret":true,"note":"file"}}}`
+	file := mustDocument(t, MCPServers, text)
+	next := Absorb(file, row)
+	want := stored(t, `{"slug":"a","name":"B","env":{
+		"SAID":{"value":"S","secret":true,"old_value":"S0","x-note":"file"},"GUESSED":{"value":"S","secret":true,"old_value":"S0"},
+		"SHAPELESS":{"secret":true,"value":{"password":"S","x-password":"S0"}},"EMPTY":{"secret":true,"old_value":"S0"},"PUBLIC":{"value":"v","secret":true,"note":"n"}}}`)
+	if diff := cmp.Diff(want, next); diff != "" {
+		t.Error(diff)
+	}
+	if got := Redact(next); got.Digest() != file.Digest() {
+		t.Errorf("the row differs from the file it was read from: %s", cmp.Diff(file, got))
+	}
+	next.Fields["env"].(map[string]any)["SAID"].(map[string]any)["required"] = true
+	edited := string(Edit([]byte(text), Redact(next)))
+	if want := strings.Replace(text, `"SAID":{"secret":true,`, `"SAID":{"secret":true,"required":true,`, 1); edited != want {
+		t.Errorf("got\n%s\nwant\n%s", edited, want)
+	}
+	if lowered := Absorb(mustDocument(t, MCPServers, `{"slug":"a","env":{"SAID":"public"}}`), row); strings.Contains(string(mustJSON(lowered)), "S0") {
+		t.Errorf("what stood beside the secret became public with it: %s", mustJSON(lowered))
+	}
+}
+
 func TestSecretsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		file, current := documentOf(t, MCPServers), documentOf(t, MCPServers)
-		row := Absorb(file, Absorb(current, nil))
+		before := Absorb(current, nil)
+		for _, entry := range entriesOf(before) {
+			for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"old_value", "Value", "note"}), rapid.ID).Draw(t, "other keys") {
+				entry[name] = "hidden"
+			}
+		}
+		row := Absorb(file, before)
 		if diff := cmp.Diff(file, Redact(row)); diff != "" {
 			t.Fatal(diff)
 		}
@@ -74,6 +118,20 @@ func TestSecretsRoundTrip(t *testing.T) {
 			t.Fatal(p)
 		}
 	})
+}
+
+// entriesOf are the secret entries of env and headers in stored form.
+func entriesOf(d *Document) []map[string]any {
+	var secret []map[string]any
+	for _, name := range []string{"env", "headers"} {
+		entries, _ := d.Fields[name].(map[string]any)
+		for _, entry := range sortedKeys(entries) {
+			if object, ok := entries[entry].(map[string]any); ok && object["secret"] == true {
+				secret = append(secret, object)
+			}
+		}
+	}
+	return secret
 }
 
 func TestCheckSecrets(t *testing.T) {
