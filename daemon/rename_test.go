@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
@@ -45,5 +46,95 @@ func TestRenamedOntoABadFile(t *testing.T) {
 		if got := w.rejected("toolkits"); len(got) > 0 {
 			t.Errorf("still rejected: %v", got)
 		}
+	})
+}
+
+// A renamed entity takes the toolkits that name it along, on both sides and in one run.
+func TestToolkitsFollowRenames_I3(t *testing.T) {
+	const kit = `{
+    "slug": "kit", "name": "Kit",
+    "commands": [ "review", "other" ],
+    "integrations": {
+        "github": { "tools": ["*"] }
+    }
+}`
+	prepare := func(w *world) {
+		w.commit(
+			bitbuckettest.Write("mcp-servers/github.json", `{"slug": "github", "name": "GitHub", "type": "http", "url": "https://example.com/mcp"}`),
+			bitbuckettest.Write("commands/review.json", `{"slug": "review", "name": "Review", "prompt": "Do."}`),
+			bitbuckettest.Write("skills/tidy/SKILL.md", "---\nname: tidy\ndescription: Tidies\n---\n"),
+			bitbuckettest.Write("toolkits/kit.json", strings.Replace(kit, `["*"]`, `"*"`, 1)),
+			bitbuckettest.Write("toolkits/kit2.json", `{"slug": "kit2", "name": "Kit 2", "skills": ["tidy"]}`),
+		)
+		w.synced()
+	}
+	followed := func(w *world) {
+		w.t.Helper()
+		want := strings.NewReplacer(`["*"]`, `"*"`, `"review"`, `"check"`, `"github"`, `"gitlab"`).Replace(kit)
+		w.wantFile("toolkits/kit.json", want)
+		if !w.branchHas("toolkits/kit2.json", `"neat"`) {
+			w.t.Errorf("kit2: %s", w.files()["toolkits/kit2.json"])
+		}
+		for column, want := range map[string]string{"integrations": "gitlab", "commands": "check"} {
+			if got := w.query("SELECT %s FROM toolkits WHERE slug = 'kit'", column); !strings.Contains(got, want) {
+				w.t.Errorf("%s in the row: %s", column, got)
+			}
+		}
+		for _, slug := range []string{"kit", "kit2"} {
+			if code := w.entityError("toolkits", slug); code != "" {
+				w.t.Errorf("%s has the error %s", slug, code)
+			}
+		}
+		before := len(w.commits())
+		w.synced()
+		if after := len(w.commits()); after != before {
+			w.t.Errorf("not at rest: %d more commits", after-before)
+		}
+	}
+	t.Run("renamed in the database", func(t *testing.T) {
+		eachWorld(t, nil, func(w *world) {
+			prepare(w)
+			w.exec("UPDATE mcp_servers SET slug = 'gitlab'")
+			w.exec("UPDATE commands SET slug = 'check'")
+			w.exec("UPDATE skills SET slug = 'neat'")
+			w.synced()
+			followed(w)
+		})
+	})
+	t.Run("renamed on the branch", func(t *testing.T) {
+		eachWorld(t, nil, func(w *world) {
+			prepare(w)
+			id := w.query("SELECT id FROM mcp_servers")
+			w.commit(
+				bitbuckettest.Remove("mcp-servers/github.json"),
+				bitbuckettest.Write("mcp-servers/gitlab.json", `{"slug": "gitlab", "name": "GitHub", "type": "http", "url": "https://example.com/mcp"}`),
+				bitbuckettest.Remove("commands/review.json"),
+				bitbuckettest.Write("commands/check.json", `{"slug": "check", "name": "Review", "prompt": "Do."}`),
+				bitbuckettest.Remove("skills/tidy/SKILL.md"),
+				bitbuckettest.Write("skills/neat/SKILL.md", "---\nname: neat\ndescription: Tidies\n---\n"),
+			)
+			w.synced()
+			followed(w)
+			if got := w.query("SELECT id FROM mcp_servers WHERE slug = 'gitlab'"); got != id {
+				t.Errorf("the server's row is another one")
+			}
+		})
+	})
+	t.Run("another server has the old slug", func(t *testing.T) {
+		eachWorld(t, nil, func(w *world) {
+			prepare(w)
+			tx, err := w.sql.BeginTx(t.Context(), nil)
+			w.must(err)
+			for _, statement := range []string{
+				"UPDATE mcp_servers SET slug = 'gitlab'",
+				"INSERT INTO mcp_servers (organization_id, slug, name, type, url) VALUES (" + quote(w.orgID) + ", 'github', 'Another', 'http', 'https://example.com/other')",
+			} {
+				_, err = tx.ExecContext(t.Context(), statement)
+				w.must(err)
+			}
+			w.must(tx.Commit())
+			w.synced()
+			w.wantFile("toolkits/kit.json", strings.Replace(kit, `["*"]`, `"*"`, 1))
+		})
 	})
 }

@@ -30,38 +30,30 @@ func (s *observing) all(_ []mirror.Entry, _ []*mirror.Intent) error {
 
 // some loads what the changes, entries and intents concern: see mirror.Observation.
 func (s *observing) some(entries []mirror.Entry, intents []*mirror.Intent) error {
-	servers := set{}
+	named := newReferences()
 	for _, c := range s.changes {
 		k := document.Kind(c.Kind)
 		s.want(k, c.RowID, c.SlugBefore, "")
 		s.want(k, "", c.SlugAfter, "")
-		if k == document.MCPServers {
-			servers[c.SlugBefore], servers[c.SlugAfter] = true, true
-		}
+		named.add(k, c.SlugBefore, c.SlugBefore != c.SlugAfter)
+		named.add(k, c.SlugAfter, false)
 	}
 	for _, e := range entries {
 		s.want(e.Kind, "", e.Slug, e.Path)
-		if e.Kind == document.MCPServers {
-			servers[e.Slug] = true
-		}
+		named.add(e.Kind, e.Slug, e.GitID == "")
 	}
 	for _, i := range intents {
 		s.want(i.Kind, i.RowID, i.Slug, i.Path)
 	}
-	delete(servers, "")
-	if err := s.addOpen(servers.list()); err != nil {
+	if err := s.addOpen(named[document.MCPServers].list()); err != nil {
 		return err
 	}
 	for _, u := range s.left {
 		s.want(document.Kind(u.Kind), u.RowID, u.Slug, u.Path)
+		named.add(document.Kind(u.Kind), u.Slug, u.Due)
 	}
-	if len(servers) > 0 {
-		t := tables[document.Toolkits]
-		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.ours(), live, s.naming("integrations", servers.list()))
-		if err != nil {
-			return err
-		}
-		s.addRows(rows)
+	if err := s.addNaming(named); err != nil {
+		return err
 	}
 	for _, k := range document.Kinds {
 		if err := s.addWanted(k); err != nil {
@@ -79,6 +71,46 @@ func (s *observing) some(entries []mirror.Entry, intents []*mirror.Intent) error
 		s.want(r.kind, id, "", "")
 	}
 	return s.addOpen(nil)
+}
+
+// references are slugs by kind: a toolkit that names one of them may be concerned.
+type references map[document.Kind]set
+
+func newReferences() references {
+	r := references{}
+	for _, k := range document.Referable {
+		r[k] = set{}
+	}
+	return r
+}
+
+// add notes a slug. Toolkits are judged by their MCP servers; commands and skills
+// concern them only when the slug may have been given up for another one.
+func (r references) add(k document.Kind, slug string, givenUp bool) {
+	if r[k] != nil && slug != "" && (givenUp || k == document.MCPServers) {
+		r[k][slug] = true
+	}
+}
+
+// addNaming loads the toolkits that name one of the slugs.
+func (s *observing) addNaming(named references) error {
+	columns := map[document.Kind]string{document.MCPServers: "integrations", document.Commands: "commands", document.Skills: "skills"}
+	var conditions []clause.Expression
+	for _, k := range document.Referable {
+		if len(named[k]) > 0 {
+			conditions = append(conditions, s.naming(columns[k], named[k].list()))
+		}
+	}
+	if len(conditions) == 0 {
+		return nil
+	}
+	t := tables[document.Toolkits]
+	rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.ours(), live, anyOf(conditions))
+	if err != nil {
+		return err
+	}
+	s.addRows(rows)
+	return nil
 }
 
 // naming is "the JSON column has one of these slugs" as key of its object or as

@@ -223,6 +223,7 @@ func (v *view) lookup(ctx context.Context, l document.Layout, c Clone, entries [
 // read reads and parses the files that a decision may need: those that git
 // changed, and those that the database is about to change.
 func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error {
+	leaving := v.leaving()
 	for _, s := range v.subjects {
 		if s.Target != nil && s.Target.Exists() {
 			if err := s.Target.read(ctx, c, limits); err != nil {
@@ -234,7 +235,7 @@ func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error 
 		}
 		s.prepare()
 		untouched := s.Base != nil && !s.Replaced && s.File.GitID == s.Base.GitID
-		if untouched && s.Left == nil && s.Taken == "" && s.databaseChange() != changed {
+		if untouched && s.Left == nil && s.Taken == "" && s.databaseChange() != changed && !s.names(leaving) {
 			continue
 		}
 		if err := s.File.read(ctx, c, limits); err != nil {
@@ -242,6 +243,37 @@ func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error 
 		}
 	}
 	return nil
+}
+
+// leaving are the slugs that entities give up, perhaps for another one: a toolkit that
+// names one of them may have to follow.
+func (v *view) leaving() map[Place]bool {
+	var places map[Place]bool
+	for _, s := range v.subjects {
+		if s.Base == nil || !slices.Contains(document.Referable, s.Kind) || s.File.Exists() && !(s.live() && s.Row.Slug != s.Base.Slug) {
+			continue
+		}
+		if places == nil {
+			places = map[Place]bool{}
+		}
+		places[Place{s.Kind, s.Base.Slug}] = true
+	}
+	return places
+}
+
+// names reports whether the row names one of the entities.
+func (s *Subject) names(places map[Place]bool) bool {
+	if len(places) == 0 || s.visible == nil || s.Kind != document.Toolkits {
+		return false
+	}
+	for _, k := range document.Referable {
+		for _, slug := range s.visible.References(k) {
+			if places[Place{k, slug}] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (f *File) read(ctx context.Context, c Clone, limits document.Limits) error {

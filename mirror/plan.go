@@ -35,6 +35,7 @@ type Plan struct {
 type planner struct {
 	Input
 	decisions []*Decision
+	renames   document.Renames // what toolkits follow
 }
 
 // NewPlan decides every subject. It is a pure function: no I/O, no clock.
@@ -51,6 +52,7 @@ func NewPlan(in Input) *Plan {
 		}
 	}
 	p.brake()
+	p.followRenames()
 	p.judgeReferences()
 	if in.HistoryRewritten {
 		p.keepReplaced()

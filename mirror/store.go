@@ -139,7 +139,8 @@ type Query struct {
 //   - the unsettled entities that are due, that stand at a path or belong to a row
 //     which a change, an entry or an intent names, or that wait for an MCP server
 //     which a change or an entry names;
-//   - the toolkits that name such a server;
+//   - the toolkits that name such a server, or a command or skill whose slug a change
+//     or an entry says was given up;
 //   - the rows of all these (by id, and by slug: a soft-deleted organization-level
 //     row too, the latest one last), the bases of these rows, the bases at the paths
 //     of these rows, entries, intents and unsettled entities, and those bases' rows.

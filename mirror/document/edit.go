@@ -129,16 +129,24 @@ func (e *editor) object(n *node, s *schema, want map[string]any) []byte {
 	c := e.container(n)
 	index := make(map[string]int, len(n.items))
 	var kept []string
+	renamed := renamedKeys(n, s, want)
 	for i, m := range n.items {
-		index[m.key] = i
-		if _, keep := want[m.key]; keep {
-			kept = append(kept, m.key)
+		name, isRenamed := renamed[m.key]
+		if !isRenamed {
+			name = m.key
+		}
+		index[name] = i
+		if _, keep := want[name]; keep {
+			kept = append(kept, name)
 		}
 	}
 	for _, name := range s.arranged(kept, want) {
 		if i, old := index[name]; old {
 			m := n.items[i]
 			head := e.src[m.keyStart:m.value.start]
+			if m.key != name {
+				head = slices.Concat(appendString(nil, name), e.src[m.keyEnd:m.value.start])
+			}
 			c.keep(i, slices.Concat(head, e.value(m.value, s.child(name), want[name], c.spread(i))))
 			continue
 		}
@@ -149,6 +157,38 @@ func (e *editor) object(n *node, s *schema, want map[string]any) []byte {
 	}
 	return c.text(n)
 }
+
+// renamedKeys pairs free keys that vanished with new ones of equal value: their values
+// stay as they are spelled. Keys that the schema knows are never paired.
+func renamedKeys(n *node, s *schema, want map[string]any) map[string]string {
+	if len(s.keys) > 0 || max(len(n.items), len(want)) > mostRenamed {
+		return nil
+	}
+	had := make(map[string]bool, len(n.items))
+	for _, m := range n.items {
+		had[m.key] = true
+	}
+	var renamed map[string]string
+	taken := map[string]bool{}
+	for _, m := range n.items {
+		if _, stays := want[m.key]; stays {
+			continue
+		}
+		for _, name := range sortedKeys(want) {
+			if !had[name] && !taken[name] && equal(m.value.any(), want[name]) {
+				if renamed == nil {
+					renamed = map[string]string{}
+				}
+				renamed[m.key], taken[name] = name, true
+				break
+			}
+		}
+	}
+	return renamed
+}
+
+// mostRenamed bounds the objects in which renamed keys are looked for.
+const mostRenamed = 1000
 
 // arranged is the order of an object's keys when kept are there already: a new
 // one comes after the nearest key before it in the schema's order, else before

@@ -2,17 +2,83 @@ package document
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
 // Integrations lists the MCP servers that a toolkit names, sorted; nil for other kinds.
-func (d *Document) Integrations() []string {
+func (d *Document) Integrations() []string { return d.References(MCPServers) }
+
+// Referable are the kinds whose entities a toolkit names by slug.
+var Referable = []Kind{MCPServers, Commands, Skills}
+
+// References lists the entities of a kind that a toolkit names: MCP servers sorted,
+// commands and skills as they stand; nil for other kinds of documents.
+func (d *Document) References(k Kind) []string {
 	if d.Kind != Toolkits {
 		return nil
 	}
-	integrations, _ := d.Fields["integrations"].(map[string]any)
-	return sortedKeys(integrations)
+	if k == MCPServers {
+		integrations, _ := d.Fields["integrations"].(map[string]any)
+		return sortedKeys(integrations)
+	}
+	list, _ := d.Fields[string(k)].([]any)
+	var slugs []string
+	for _, item := range list {
+		if slug, ok := item.(string); ok {
+			slugs = append(slugs, slug)
+		}
+	}
+	return slugs
+}
+
+// Renames are new slugs by kind and old slug.
+type Renames map[Kind]map[string]string
+
+// Following is a toolkit that names entities by their new slugs; d itself where it
+// names none of them, and for other kinds. An integration stays where the toolkit has
+// one of the new name already: which of the two counts is for people to say.
+func (d *Document) Following(renames Renames) *Document {
+	followed := d
+	change := func(field string, value any) {
+		if followed == d {
+			followed = d.Clone()
+		}
+		followed.Fields[field] = value
+	}
+	for _, k := range Referable {
+		for _, slug := range d.References(k) {
+			to, renamed := renames[k][slug]
+			switch {
+			case !renamed:
+			case k == MCPServers:
+				if integrations := followed.Fields["integrations"].(map[string]any); integrations[to] == nil {
+					integrations = maps.Clone(integrations)
+					integrations[to] = integrations[slug]
+					delete(integrations, slug)
+					change("integrations", integrations)
+				}
+			default:
+				change(string(k), replaced(followed.Fields[string(k)].([]any), slug, to))
+			}
+		}
+	}
+	return followed
+}
+
+// replaced is a set with another element in the place of one of its own.
+func replaced(set []any, old, to string) []any {
+	var out []any
+	for _, item := range set {
+		if item == old {
+			item = to
+		}
+		if !slices.Contains(out, item) {
+			out = append(out, item)
+		}
+	}
+	return out
 }
 
 // ServerFacts tells what a reference check needs of an MCP server's document.

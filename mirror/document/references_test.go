@@ -58,3 +58,36 @@ func TestCheckReferencesNamesAFewAndWaitsForAll(t *testing.T) {
 		t.Errorf("%d: %s", len(p.WaitsFor), p.Message)
 	}
 }
+
+func TestFollowing(t *testing.T) {
+	kit := func(text string) *Document {
+		d, problem := ParseFile(Toolkits, "kit", []byte(text), DefaultLimits)
+		if problem != nil {
+			t.Fatal(problem)
+		}
+		return d
+	}
+	renames := Renames{MCPServers: {"old": "new"}, Skills: {"old": "new"}}
+	for _, c := range []struct{ name, before, after string }{
+		{"a server", `"integrations": {"old": {"tools": "*"}, "x": {}}`, `"integrations": {"new": {"tools": "*"}, "x": {}}`},
+		{"a skill", `"skills": ["a", "old", "b"]`, `"skills": ["a", "new", "b"]`},
+		{"a skill whose new name stands there", `"skills": ["new", "old"]`, `"skills": ["new"]`},
+		{"a command of that name is another thing", `"commands": ["old"]`, `"commands": ["old"]`},
+		{"both integrations say something", `"integrations": {"old": {"tools": "*"}, "new": {}}`, `"integrations": {"old": {"tools": "*"}, "new": {}}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := kit(`{"slug": "kit", "name": "Kit", ` + c.before + `}`)
+			digest := before.Digest()
+			after := before.Following(renames)
+			if want := kit(`{"slug": "kit", "name": "Kit", ` + c.after + `}`); after.Digest() != want.Digest() {
+				t.Errorf("got %s", Encode(after))
+			}
+			if before.Digest() != digest {
+				t.Error("the original was changed")
+			}
+			if (after == before) != (c.before == c.after) {
+				t.Error("a document that names nothing renamed must be returned as it is")
+			}
+		})
+	}
+}
