@@ -107,23 +107,41 @@ func TestFrontmatterEdits(t *testing.T) {
 	}
 }
 
-// Any description can be written into any of the usual spellings.
-func TestFrontmatterEditsReadBack(t *testing.T) {
-	spellings := []string{"d", "d # c", `"d"`, "'d'", "|\n  d\n  e", ">-\n  d", "d\n  e", `"d` + "\n  e\" # c", "!!str d", "|-\n   d\n\n   e\n\n"}
+// Any name and description can be written into any of the usual spellings, and
+// not a byte around them changes.
+func TestFrontmatterEditsTouchNothingElse(t *testing.T) {
+	spellings := []string{"d", `"d"`, "'d'", "'it''s'", `"d \"e\""`, "|\n  d\n  e", ">-\n  d", "d\n  e", `"d` + "\n  e\"", "|-\n   d\n\n   e", ">\n  d\n\n  e\n  # no comment"}
+	names := []string{"a", `"a"`, "'a'"}
 	rapid.Check(t, func(t *rapid.T) {
 		newline := rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "newline")
-		head := rapid.SampledFrom([]string{"", "# c\n", "license: MIT\n", "metadata:\n  x: 1\n"}).Draw(t, "head")
-		spelling := rapid.SampledFrom(spellings).Draw(t, "spelling")
-		tail := rapid.SampledFrom([]string{"", "# c\n", "allowed-tools: a b\n"}).Draw(t, "tail")
-		file := strings.ReplaceAll("---\n"+head+"name: a\ndescription: "+spelling+"\n"+tail+"---\nbody\n", "\n", newline)
+		draw := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
+		start := draw("start", "---\n", "\ufeff---\n", "--- \n")
+		head := draw("head", "", "# c\n", "license: MIT # c\n", "metadata:\n  x: 1\n  name: other\n", "x: |\n  name: b\n\n")
+		anchor := draw("anchor", "", "!!str ")
+		spelling := draw("spelling", spellings...)
+		comment := ""
+		if !strings.ContainsAny(spelling, "|>") {
+			comment = draw("comment", "", " # c", "  # \"c\"")
+		}
+		between := draw("between", "\n", "\n\n# c\n", "\nversion: '1'\n")
+		tail := draw("tail", "\n---\nbody\n", " # c\n---\r\nname: b", "\nallowed-tools: a b\n---", "\n\n---\n\n---\n")
+		write := func(description, name string) string {
+			text := start + head + "description: " + anchor + description + comment + between + "name: " + name + tail
+			return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", newline)
+		}
+		name := draw("name", names...)
 		text := rapid.StringN(1, 40, -1).Filter(func(s string) bool { return !strings.ContainsRune(s, 0) }).Draw(t, "text")
-		d := skill(file).WithDescription(text).Renamed("x-1")
-		name, description := d.Frontmatter()
-		if name != "x-1" || description != text {
+		d := skill(write(spelling, name)).WithDescription(text).Renamed("x-1")
+		if name, description := d.Frontmatter(); name != "x-1" || description != text {
 			t.Fatalf("%q: got %q, %q for %q", d.Files[0].Content, name, description, text)
 		}
-		if !strings.HasSuffix(string(d.Files[0].Content), strings.ReplaceAll(tail+"---\nbody\n", "\n", newline)) {
-			t.Fatalf("%q: the rest changed", d.Files[0].Content)
+		before, after, _ := strings.Cut(write("\x00", "\x00"), "\x00")
+		middle, after, _ := strings.Cut(after, "\x00")
+		got := string(d.Files[0].Content)
+		rest, found := strings.CutPrefix(got, before)
+		rest, ended := strings.CutSuffix(rest, after)
+		if !found || !ended || !strings.HasSuffix(strings.TrimRight(rest, `x-1'"`), middle) {
+			t.Fatalf("more than the values changed of\n%q\nto\n%q", write(spelling, name), got)
 		}
 	})
 }

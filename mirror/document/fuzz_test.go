@@ -2,6 +2,8 @@ package document
 
 import (
 	"encoding/json"
+	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -66,8 +68,90 @@ func FuzzEdit(f *testing.F) {
 		if !readsAs(edited, d) {
 			t.Errorf("the edit is not the document:\n%s", edited)
 		}
+		after, _ := parseJSON(edited, fileDepth)
+		if string(file[:root.start])+string(file[root.end:]) != string(edited[:after.start])+string(edited[after.end:]) {
+			t.Errorf("what stands around the object changed: %q, %q", file, edited)
+		}
+		if key := respelt(file, root, edited, after); key != "" {
+			t.Errorf("%q is the same and is written anew:\n%s\n%s", key, file, edited)
+		}
 		if again := Edit(edited, d); string(again) != string(edited) {
 			t.Errorf("edited twice:\n%s\n%s", edited, again)
+		}
+	})
+}
+
+// respelt finds a key whose value is the same in both texts and whose bytes are
+// not, or that has another place among those that stayed; "" for none.
+func respelt(file []byte, a *node, edited []byte, b *node) string {
+	var before, after []string
+	for _, m := range a.items {
+		if b.member(m.key) != nil {
+			before = append(before, m.key)
+		}
+	}
+	for _, m := range b.items {
+		if a.member(m.key) != nil {
+			after = append(after, m.key)
+		}
+	}
+	for i, key := range before {
+		was, is := a.member(key), b.member(key)
+		switch {
+		case after[i] != key:
+			return key
+		case equal(was.any(), is.any()):
+			if string(file[was.start:was.end]) != string(edited[is.start:is.end]) {
+				return key
+			}
+		case was.kind == objectNode && is.kind == objectNode:
+			if inner := respelt(file, was, edited, is); inner != "" {
+				return inner
+			}
+		}
+	}
+	return ""
+}
+
+// A skill as the API sends it is read or refused, and says the same when it is
+// written and read again.
+func FuzzSkillJSON(f *testing.F) {
+	f.Add([]byte(`{"slug":"a","files":[{"path":"run","content_base64":"AP8=","executable":true},{"path":"SKILL.md","content":"---\nname: a\ndescription: d\n---\n"}]}`))
+	f.Add([]byte(`{"slug":1,"files":[{"path":"../a","content":"\ud83d\ude00"},{"path":"b","content":""},{"path":"a","content":"\u0001"}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, p := UnmarshalDocument(Skills, data, Limits{})
+		if p != nil {
+			if len(p.Message) > 1000 || strings.ContainsAny(p.Message, "\x00\n\r\x1b") {
+				t.Errorf("bad message %q", p.Message)
+			}
+			return
+		}
+		again, p := UnmarshalDocument(Skills, mustJSON(d), Limits{})
+		if p != nil || again.Digest() != d.Digest() || again.Slug != d.Slug {
+			t.Errorf("written and read again it is another: %v\n%s", p, mustJSON(d))
+		}
+		if p := d.Validate(Limits{}); p != nil && strings.ContainsAny(p.Message, "\x00\n\r\x1b") {
+			t.Errorf("bad message %q", p.Message)
+		}
+	})
+}
+
+// No path that is accepted leads out of the skill's directory, or into git's own.
+func FuzzSkillPath(f *testing.F) {
+	for _, path := range []string{"a/b.c", "../a", "/a", "a/./b", "a/.GIT /config", ".g\u200cit", "git~1", ".git::$INDEX_ALLOCATION", "a\\..\\b", "con.json", "..."} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if pathRule(name) != "" {
+			return
+		}
+		if !filepath.IsLocal(name) || path.Clean(name) != name || strings.ContainsAny(name, "\\\x00\n") {
+			t.Errorf("%q is accepted", name)
+		}
+		for part := range strings.SplitSeq(name, "/") {
+			if part = strings.TrimRight(part, " ."); strings.EqualFold(part, ".git") || strings.EqualFold(part, "git~1") {
+				t.Errorf("%q leads into git's own directory", name)
+			}
 		}
 	})
 }
