@@ -7,7 +7,7 @@
 // The entity tables belong to everybody: the admin application, a gateway, a
 // person with psql. They write when and how they like, in transactions of any
 // length, and know nothing of mirrors. The tables mirror_*, conflicts, sync_runs,
-// rejected_files and bitbucket_connections are ours alone.
+// rejected_files, kept_secrets and bitbucket_connections are ours alone.
 //
 // # Capture
 //

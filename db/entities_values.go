@@ -61,6 +61,23 @@ func takeValues(sent, current *document.Document) (*document.Document, entryValu
 	return file, values, nil
 }
 
+// said are the entries whose values a request names or clears, by "env/NAME": the
+// secret ones, and the public ones of its document in file form.
+func (values entryValues) said(file *document.Document) []string {
+	said := slices.Collect(maps.Keys(values))
+	for _, key := range entryKeys {
+		entries, _ := file.Fields[key].(map[string]any)
+		for name, content := range entries {
+			_, isText := content.(string)
+			entry, _ := content.(map[string]any)
+			if isText || entry["value"] != nil {
+				said = append(said, key+"/"+name)
+			}
+		}
+	}
+	return said
+}
+
 // isSecretEntry reports whether a document in file form has the entry as a secret.
 func isSecretEntry(file *document.Document, key, name string) bool {
 	if file == nil {

@@ -124,14 +124,24 @@ func (d *DB) place(tx *gorm.DB, organizationID string, t *table, slug string, cu
 	}
 	row.entity().UpdatedAt, row.entity().UpdatedBy = at(d.now()), w.UpdatedBy
 	w.into(row)
-	if err := d.save(tx, t, row, current == nil, next); err != nil {
+	if err := d.save(tx, t, row, current == nil, next, values.said(file)...); err != nil {
 		return nil, err
 	}
 	return d.liveRow(tx, organizationID, t, row.entity().Slug, deref(owner(row)))
 }
 
-// save writes a document in stored form into a row, new or locked.
-func (d *DB) save(tx *gorm.DB, t *table, row record, isNew bool, next *document.Document) (err error) {
+// save writes a document in stored form into a row, new or locked. said are the
+// entries whose values the write names or clears.
+func (d *DB) save(tx *gorm.DB, t *table, row record, isNew bool, next *document.Document, said ...string) (err error) {
+	var moves []*secretMove
+	if t.kind == document.MCPServers && !isNew {
+		if m := moveSecrets(row, readRow(t.kind, row).document, next, said); m != nil {
+			moves = append(moves, m)
+		}
+	}
+	if _, err := d.returnSecrets(tx, row.entity().OrganizationID, moves); err != nil {
+		return err
+	}
 	skill, isSkill := row.(*skillRow)
 	var drop []string
 	var files []skillFileRow
@@ -148,7 +158,10 @@ func (d *DB) save(tx *gorm.DB, t *table, row record, isNew bool, next *document.
 	if err == nil && isSkill {
 		err = d.writeFiles(tx, []*skillRow{skill}, map[string][]string{skill.Entity.ID: drop}, files)
 	}
-	return refusedWrite(err)
+	if err != nil {
+		return refusedWrite(err)
+	}
+	return d.keepSecrets(tx, row.entity().OrganizationID, moves)
 }
 
 // columnValues are all columns that a write names: every one that the document

@@ -59,6 +59,8 @@ type item struct {
 	vacates   bool
 	dropFiles []string
 	files     []skillFileRow
+	// secrets is what the write does to the row's secret values, nil for nothing.
+	secrets *secretMove
 }
 
 func kindOf(c *mirror.RowChange) document.Kind {
@@ -97,11 +99,17 @@ func (im *importing) run() error {
 			return err
 		}
 	}
+	if err := im.returnKept(); err != nil {
+		return err
+	}
 	units, err := im.units()
 	if err != nil {
 		return err
 	}
 	if err := im.attempt(units); err != nil {
+		return err
+	}
+	if err := im.keepSecrets(im.tx, im.mirror.OrganizationID, im.moves()); err != nil {
 		return err
 	}
 	if err := im.agree(); err != nil {
@@ -182,12 +190,37 @@ func (i *item) update(r *storedRow, now timestamp) {
 		return
 	}
 	e.DeletedAt, e.GitIntegration = timestamp{}, encode(i.change.Integration)
-	stored := document.Absorb(i.change.Document, r.document)
+	held := r.document
+	if i.from == "" && document.Target(held) != document.Target(i.change.Document) {
+		held = nil // it comes back for somebody else, who gets none of its values
+	}
+	stored := document.Absorb(i.change.Document, held)
+	i.secrets = moveSecrets(r.record, r.document, stored, nil)
 	if skill, ok := i.record.(*skillRow); ok {
 		i.dropFiles, i.files = putFiles(skill, stored)
 		return
 	}
 	put(i.record, stored)
+}
+
+// moves are what the writes that stand do to secret values.
+func (im *importing) moves() []*secretMove {
+	var moves []*secretMove
+	for _, i := range im.items {
+		if i.secrets != nil && !i.out() {
+			moves = append(moves, i.secrets)
+		}
+	}
+	return moves
+}
+
+// returnKept gives entries that return what was kept for them.
+func (im *importing) returnKept() error {
+	changed, err := im.returnSecrets(im.tx, im.mirror.OrganizationID, im.moves())
+	for _, m := range changed {
+		put(m.record, m.next)
+	}
+	return err
 }
 
 // agree writes the bases of what was written, and keeps what it replaced.

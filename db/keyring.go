@@ -25,8 +25,9 @@ func (e *KeyMismatchError) Error() string {
 
 // sealedValue is one place where something sealed is kept.
 type sealedValue struct {
-	table, column, id string // id of the row's organization
-	sealed            string
+	table, column string
+	row           map[string]any // the columns that find its row
+	aad, sealed   string
 }
 
 // UseKey makes sure that the configured key is the database's, and seals anew
@@ -38,31 +39,37 @@ func (d *DB) UseKey(ctx context.Context) (resealed int, err error) {
 		if err := d.lockConnections(tx); err != nil {
 			return err
 		}
-		fingerprint, err := keepSetting(tx, keySetting, d.sealer.Fingerprint())
+		// In this order, which is that of an import that keeps a secret.
+		values, err := d.sealedConnections(tx)
 		if err != nil {
 			return err
 		}
-		values, err := d.sealedValues(tx)
+		fingerprint, err := d.databaseKey(tx, clause.LockingStrengthUpdate)
 		if err != nil {
 			return err
 		}
+		kept, err := d.sealedKept(tx)
+		if err != nil {
+			return err
+		}
+		values = append(values, kept...)
 		var opened, unopened int
 		for _, v := range values {
 			if !d.sealer.NeedsReseal(v.sealed) {
 				opened++ // by its key's id; whether it is damaged shows when it is used
 				continue
 			}
-			secret, err := d.sealer.Open(v.sealed, connectionAAD(v.id, v.column))
+			secret, err := d.sealer.Open(v.sealed, v.aad)
 			if err != nil {
-				d.log.Error("stored credentials cannot be opened", "organization_id", v.id, "column", v.column, "error", err)
+				d.log.Error("a sealed value cannot be opened", "table", v.table, "column", v.column, "row", v.row, "error", err)
 				unopened++
 				continue
 			}
-			sealed, err := d.sealConnection(v.id, v.column, secret)
+			sealed, err := d.sealer.Seal(secret, v.aad)
 			if err != nil {
 				return err
 			}
-			update := tx.Table(v.table).Where("organization_id = ?", v.id).UpdateColumn(v.column, sealed)
+			update := tx.Table(v.table).Where(v.row).UpdateColumn(v.column, sealed)
 			if update.Error != nil {
 				return update.Error
 			}
@@ -87,7 +94,7 @@ func (d *DB) ownKey(tx *gorm.DB) error {
 	if d.sealer == nil {
 		return errors.New("db: opened without a sealer")
 	}
-	fingerprint, err := keepSetting(tx, keySetting, d.sealer.Fingerprint())
+	fingerprint, err := d.databaseKey(tx, clause.LockingStrengthShare)
 	if err != nil {
 		return err
 	}
@@ -97,8 +104,20 @@ func (d *DB) ownKey(tx *gorm.DB) error {
 	return nil
 }
 
-// sealedValues lists everything that is sealed.
-func (d *DB) sealedValues(tx *gorm.DB) ([]sealedValue, error) {
+// databaseKey reads the fingerprint of the key that the database belongs to, and
+// locks it: while it changes nobody seals, and while somebody seals it stays. A
+// database that belongs to no key yet belongs to ours from now on.
+func (d *DB) databaseKey(tx *gorm.DB, strength string) (string, error) {
+	if _, err := keepSetting(tx, keySetting, d.sealer.Fingerprint()); err != nil {
+		return "", err
+	}
+	var row settingRow
+	err := d.lock(tx, strength).Where("key = ?", keySetting).Take(&row).Error
+	return row.Value, err
+}
+
+// sealedConnections lists the sealed credentials of connections, and locks these.
+func (d *DB) sealedConnections(tx *gorm.DB) ([]sealedValue, error) {
 	var rows []*connectionRow
 	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).
 		Select("organization_id", columnClientSecret, columnAccessToken, columnWebhookSecret, columnPreviousWebhookSecret).Find(&rows).Error
@@ -106,7 +125,10 @@ func (d *DB) sealedValues(tx *gorm.DB) ([]sealedValue, error) {
 	for _, row := range rows {
 		for column, sealed := range row.sealed() {
 			if *sealed != "" {
-				values = append(values, sealedValue{row.TableName(), column, row.OrganizationID, *sealed})
+				values = append(values, sealedValue{
+					table: row.TableName(), column: column, row: map[string]any{"organization_id": row.OrganizationID},
+					aad: connectionAAD(row.OrganizationID, column), sealed: *sealed,
+				})
 			}
 		}
 	}
