@@ -187,6 +187,7 @@ func (c *Config) Rules() mirror.Rules {
 	limits.MaxSkillSize = max(limits.MaxSkillSize, limits.MaxFileSize)
 	return mirror.Rules{
 		KeepDeleted:      c.Sync.Deletions == DeletionsKeep,
+		HoldRebind:       c.Sync.CredentialRebind == RebindHold,
 		DeleteCount:      c.Sync.DeleteLimit.Count,
 		DeletePercent:    c.Sync.DeleteLimit.Percent,
 		SplitCommitsUpTo: c.Sync.SplitCommitsUpTo,

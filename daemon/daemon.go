@@ -174,9 +174,6 @@ func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
 // warnUnfinished says which settings are understood and not acted on yet: somebody
 // may rely on them.
 func (d *Daemon) warnUnfinished() {
-	if d.o.Config.Sync.CredentialRebind == configs.RebindHold {
-		d.log.Warn("sync.credential_rebind: hold is not enforced in this version: a push that points a server with secrets at another host is imported")
-	}
 	for _, m := range d.o.Config.Mirrors {
 		if m.Push == mirror.PushAuto || m.Push == mirror.PushPullRequest {
 			d.log.Warn("pull requests are not made in this version", "organization", m.Organization, "push", m.Push,

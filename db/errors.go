@@ -15,7 +15,7 @@ var (
 	// ErrNoHold: no deletions are held.
 	ErrNoHold = errors.New("no deletions are held")
 	// ErrHoldChanged: the list of held deletions is not the one that was decided on.
-	ErrHoldChanged = errors.New("the list of held deletions has changed")
+	ErrHoldChanged = errors.New("the list of what is held has changed")
 	// ErrGone: the conflict's entity is gone, or private now, so there is nothing to give a side to.
 	ErrGone = errors.New("the entity is gone")
 	// ErrResolved: a side of the conflict was taken already.

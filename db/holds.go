@@ -16,7 +16,7 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-// Hold is the list of deletions that wait for a person.
+// Hold is the list of what waits for a person.
 type Hold struct {
 	// ID stands for exactly this list: it changes with it.
 	ID        string
@@ -24,15 +24,18 @@ type Hold struct {
 	CreatedAt time.Time // when the first item was held
 }
 
-// HeldItem is one held deletion.
+// HeldItem is one held deletion, or the held import of an MCP server.
 type HeldItem struct {
+	// Reason is mirror.ReasonHeld for a deletion, mirror.ReasonRebind for an import that
+	// hands credentials to another target.
+	Reason    mirror.Reason
 	Direction mirror.Direction
 	Kind      document.Kind
 	Slug      string
 	Path      string
 }
 
-// Hold returns the deletions that wait for a person; ErrNoHold without any.
+// Hold returns what waits for a person; ErrNoHold without anything.
 func (d *DB) Hold(ctx context.Context, organizationID string) (*Hold, error) {
 	rows, err := heldRows(d.gorm.WithContext(ctx), organizationID)
 	if err != nil {
@@ -44,7 +47,7 @@ func (d *DB) Hold(ctx context.Context, organizationID string) (*Hold, error) {
 	return holdOf(rows), nil
 }
 
-// DecideHold approves or discards the held deletions, exactly those that holdID
+// DecideHold approves or discards what is held, exactly the items that holdID
 // stands for ("": those held now): ErrHoldChanged when it is another list. The
 // next run carries the verdict out.
 func (d *DB) DecideHold(ctx context.Context, organizationID, holdID string, verdict mirror.Verdict) error {
@@ -78,10 +81,11 @@ func (d *DB) DecideHold(ctx context.Context, organizationID, holdID string, verd
 	}))
 }
 
-// held limits a query to what the brake holds of the place that is connected now.
+// held limits a query to what waits for a person in the place that is connected now.
 func held(organizationID string) func(*gorm.DB) *gorm.DB {
 	return func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("organization_id = ? AND reason = ? AND verdict = ?", organizationID, string(mirror.ReasonHeld), string(mirror.Undecided)).
+		return tx.Where("organization_id = ? AND reason IN ? AND verdict = ?",
+			organizationID, []string{string(mirror.ReasonHeld), string(mirror.ReasonRebind)}, string(mirror.Undecided)).
 			Where("identity = (SELECT c.identity FROM bitbucket_connections AS c WHERE c.organization_id = ? AND c.disconnected_at IS NULL)", organizationID)
 	}
 }
@@ -103,7 +107,7 @@ func holdOf(rows []*unsettledRow) *Hold {
 	sum := sha256.New()
 	for _, row := range rows {
 		fmt.Fprintf(sum, "%q %q %q %q %q %q\n", row.Identity, row.Direction, row.Kind, row.Path, row.GitID, row.Digest)
-		h.Items = append(h.Items, HeldItem{mirror.Direction(row.Direction), document.Kind(row.Kind), row.Slug, row.Path})
+		h.Items = append(h.Items, HeldItem{mirror.Reason(row.Reason), mirror.Direction(row.Direction), document.Kind(row.Kind), row.Slug, row.Path})
 		if h.CreatedAt.IsZero() || row.CreatedAt.Before(h.CreatedAt) {
 			h.CreatedAt = row.CreatedAt.Time
 		}

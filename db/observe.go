@@ -149,14 +149,19 @@ func (s *observing) counts(o *mirror.Observation, q mirror.Query) error {
 		o.LargestMirrored = max(o.LargestMirrored, deletion.Mirrored)
 	}
 	var held []struct {
-		Direction string
-		Count     int
+		Reason, Direction string
+		Count             int
 	}
-	err = scope(s.tx.Model(&unsettledRow{})).Select("direction, count(*) AS count").
-		Where("reason = ? AND verdict = ''", mirror.ReasonHeld).Group("direction").Scan(&held).Error
+	err = scope(s.tx.Model(&unsettledRow{})).Select("reason, direction, count(*) AS count").
+		Where("reason IN ? AND verdict = ''", []string{string(mirror.ReasonHeld), string(mirror.ReasonRebind)}).
+		Group("reason, direction").Scan(&held).Error
 	o.Held = map[mirror.Direction]int{}
 	for _, h := range held {
-		o.Held[mirror.Direction(h.Direction)] = h.Count
+		if mirror.Reason(h.Reason) == mirror.ReasonRebind {
+			o.HeldRebinds += h.Count
+		} else {
+			o.Held[mirror.Direction(h.Direction)] = h.Count
+		}
 	}
 	return err
 }

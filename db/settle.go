@@ -114,8 +114,8 @@ func (d *DB) settleOpen(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) err
 	}
 	conflict := upsert([]string{"organization_id", "identity", "kind", "path"},
 		"row_id", "slug", "reason", "waits_for", "digest", "git_id", "direction")
-	// A person may have decided on a held deletion while the run held it once more.
-	const decided = "mirror_unsettled.reason = 'held' AND mirror_unsettled.verdict <> '' AND excluded.reason = 'held'" +
+	// A person may have decided on a held item while the run held it once more.
+	const decided = "mirror_unsettled.reason IN ('held', 'rebind') AND mirror_unsettled.verdict <> '' AND excluded.reason = mirror_unsettled.reason" +
 		" AND excluded.verdict = '' AND mirror_unsettled.direction = excluded.direction AND mirror_unsettled.git_id = excluded.git_id"
 	for _, column := range []string{"verdict", "due"} {
 		conflict.DoUpdates = append(conflict.DoUpdates, clause.Assignment{

@@ -140,6 +140,7 @@ func (s *storedRow) row(doc *document.Document, limits document.Limits) *mirror.
 	}
 	// What another program left there is replaced by the next status.
 	_ = json.Unmarshal([]byte(e.GitIntegration), &row.Integration)
+	row.Credentials = s.credentials()
 	if row.Problem == nil {
 		file := document.Redact(doc)
 		if row.Problem = file.Validate(limits); row.Problem == nil {
@@ -147,6 +148,12 @@ func (s *storedRow) row(doc *document.Document, limits document.Limits) *mirror.
 		}
 	}
 	return row
+}
+
+// credentials reports whether an MCP server's row holds what only its target may get.
+func (s *storedRow) credentials() bool {
+	server, ok := s.record.(*serverRow)
+	return ok && (server.Auth != "" || document.HasSecrets(s.document))
 }
 
 // put writes a document in stored form into the record's columns. What is absent

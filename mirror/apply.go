@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/confmirror/confmirror/mirror/document"
@@ -119,6 +120,10 @@ func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
 		d.Row = &Row{Kind: d.Kind, ID: o.RowID, Slug: d.Slug()}
 	}
 	a.s.Consumed = append(a.s.Consumed, o.Own...)
+	if d.rebound != nil {
+		a.s.Events = append(a.s.Events, Event{EventRebound, fmt.Sprintf("The branch pointed the MCP server %s, which has credentials, %s.", d.Slug(), d.rebound)})
+		log.Warn("credentials go to another target", "from", d.rebound.from, "to", d.rebound.to)
+	}
 	switch {
 	case d.Effect == RemoveRow:
 		a.report.Deleted++

@@ -18,7 +18,8 @@ const (
 	Forget
 	// Part: one side is gone and "deletions: keep" leaves the other alone.
 	Part
-	// Hold: RemoveFile or RemoveRow that waits for a person.
+	// Hold: what waits for a person: RemoveFile or RemoveRow, or an import that would
+	// hand a server's credentials to somebody else.
 	Hold
 	// Refuse: a problem is recorded and nothing moves.
 	Refuse
@@ -42,6 +43,7 @@ type Decision struct {
 
 	atTarget bool  // the refusal is about Target
 	behind   *File // Target, when the decision does not reach it
+	rebound  *rebinding
 
 	// What follows from the above, worked out once the plan is complete.
 	toRow, toFile bool
@@ -102,7 +104,12 @@ func (d *Decision) writesFile(l document.Layout) bool {
 // verb names the decision in plans and commit messages.
 func (d *Decision) verb(l document.Layout, direction Direction) Verb {
 	switch d.Effect {
-	case RemoveFile, RemoveRow, Hold:
+	case RemoveFile, RemoveRow:
+		return VerbDelete
+	case Hold:
+		if d.rebound != nil {
+			return VerbUpdate
+		}
 		return VerbDelete
 	case Refuse:
 		return VerbError

@@ -27,6 +27,9 @@ func (d *Decision) describe(l document.Layout) []Action {
 		}
 		return []Action{line(direction, fmt.Sprintf("%s: %s", d.Problem.Code, d.Problem.Message))}
 	case Hold:
+		if d.rebound != nil {
+			return []Action{line(d.Direction, "held: would hand this server's credentials "+d.rebound.String())}
+		}
 		return []Action{line(d.Direction, "held: too many deletions at once")}
 	}
 	var actions []Action

@@ -15,6 +15,7 @@ const (
 	CodeNetworkUnreachable    = "NETWORK_UNREACHABLE"
 	CodeRateLimited           = "RATE_LIMITED"
 	CodeDeletionsHeld         = "DELETIONS_HELD"
+	CodeRebindHeld            = "REBIND_HELD"
 	CodePushRefused           = "PUSH_REFUSED"
 	CodeRepositoryFull        = "REPOSITORY_FULL"
 	CodeSignedCommitsRequired = "SIGNED_COMMITS_REQUIRED"

@@ -22,7 +22,7 @@ type view struct {
 	// landed are the commits of intents that the branch contains: somebody may have
 	// edited on top of a push whose answer was lost.
 	landed map[Hash]bool
-	// What intents turned out to be agreed: settled with the run.
+	// What intents turned out to be agreed, and bases with fresh digests: settled with the run.
 	foundBases   []*Base
 	foundDrops   []Key
 	foundIntents []int64
@@ -55,6 +55,9 @@ func (r *Runner) observe(ctx context.Context, m *Mirror, c Clone, req Request) (
 			return nil, err
 		}
 		if v.full || !v.obs.wholeKind() {
+			if err := v.refresh(ctx, m, r.Store); err != nil {
+				return nil, err
+			}
 			if err := v.collect(ctx, m, c, entries); err != nil {
 				return nil, err
 			}

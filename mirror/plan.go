@@ -52,6 +52,7 @@ func NewPlan(in Input) *Plan {
 		}
 	}
 	p.brake()
+	p.rebinds()
 	p.followRenames()
 	p.judgeReferences()
 	if in.HistoryRewritten {

@@ -17,6 +17,9 @@ func (p *planner) pairRenames() map[*Subject]bool {
 		if len(gone) == 0 {
 			continue
 		}
+		for _, g := range gone {
+			g.meetHalfway()
+		}
 		pairEqual(kind, gone, came, arrived)
 		var restGone []*Subject
 		for _, g := range gone {
@@ -35,6 +38,22 @@ func (p *planner) pairRenames() map[*Subject]bool {
 		}
 	}
 	return arrived
+}
+
+// meetHalfway finds the rename that both sides made: the file went where the row
+// belongs now.
+func (s *Subject) meetHalfway() {
+	t := s.Target
+	if t == nil || t.Document == nil {
+		return
+	}
+	if was := s.baseDocument(); was.Nameless() != t.Document.Nameless() && !document.Similar(was, t.Document) {
+		return
+	}
+	s.move, s.Target = t, nil
+	if s.Left == nil {
+		s.Left = s.TargetLeft
+	}
 }
 
 // moved lists a kind's subjects whose agreed file is gone, whose file is new, and
@@ -70,42 +89,69 @@ func (s *Subject) arriveAs(match *Subject, arrived map[*Subject]bool) {
 // same name first. What else is equal may be paired either way, but where rows
 // hold secrets only if there is no other way.
 func pairEqual(kind document.Kind, gone, came []*Subject, arrived map[*Subject]bool) {
-	secrets := kind == document.MCPServers || kind == document.MCPClients
-	named := func(g, c *Subject) bool { return g.baseDocument().Name() == c.File.Document.Name() }
-	anyhow := func(g, c *Subject) bool { return true }
-	for _, like := range []func(g, c *Subject) bool{named, anyhow} {
-		candidates := map[*Subject][]*Subject{}
-		back := map[*Subject]int{}
-		for _, g := range gone {
-			if g.move != nil {
-				continue
+	type half struct{ gone, came []*Subject }
+	pair := func(key func(*Subject, *document.Document) string) {
+		halves := map[string]*half{}
+		at := func(s *Subject, d *document.Document) *half {
+			k := key(s, d)
+			if halves[k] == nil {
+				halves[k] = &half{}
 			}
-			for _, c := range came {
-				if !arrived[c] && like(g, c) && document.SameButName(g.baseDocument(), c.File.Document) {
-					candidates[g] = append(candidates[g], c)
-					back[c]++
-				}
+			return halves[k]
+		}
+		for _, c := range came {
+			if !arrived[c] {
+				h := at(c, c.File.Document)
+				h.came = append(h.came, c)
 			}
 		}
 		for _, g := range gone {
-			for _, c := range candidates[g] {
-				if arrived[c] || secrets && (len(candidates[g]) > 1 || back[c] > 1) {
-					continue
-				}
-				g.arriveAs(c, arrived)
-				break
+			if g.move == nil {
+				h := at(g, g.baseDocument())
+				h.gone = append(h.gone, g)
+			}
+		}
+		secrets := kind == document.MCPServers || kind == document.MCPClients
+		for _, h := range halves {
+			if secrets && (len(h.gone) > 1 || len(h.came) > 1) {
+				continue
+			}
+			for i := range min(len(h.gone), len(h.came)) {
+				h.gone[i].arriveAs(h.came[i], arrived)
 			}
 		}
 	}
+	contents := map[*Subject]string{}
+	content := func(s *Subject, d *document.Document) string {
+		if contents[s] == "" {
+			contents[s] = string(d.Nameless())
+		}
+		return contents[s]
+	}
+	pair(func(s *Subject, d *document.Document) string { return content(s, d) + d.Name() })
+	pair(content)
 }
+
+// mostCompared bounds the comparisons of pairSimilar: beyond it, whatever was edited
+// while it moved is a deletion and a creation.
+const mostCompared = 250_000
 
 // pairSimilar pairs what is each other's only possible match.
 func pairSimilar(gone, came []*Subject, arrived map[*Subject]bool) {
+	var left []*Subject
+	for _, c := range came {
+		if !arrived[c] {
+			left = append(left, c)
+		}
+	}
+	if len(gone)*len(left) > mostCompared {
+		return
+	}
 	candidates := map[*Subject][]*Subject{}
 	back := map[*Subject]int{}
 	for _, g := range gone {
-		for _, c := range came {
-			if !arrived[c] && document.Similar(g.baseDocument(), c.File.Document) {
+		for _, c := range left {
+			if document.Similar(g.baseDocument(), c.File.Document) {
 				candidates[g] = append(candidates[g], c)
 				back[c]++
 			}

@@ -66,6 +66,8 @@ type Rules struct {
 	// DeleteCount and DeletePercent are the brake: more deletions within an hour than
 	// both the count and the percentage of what is mirrored are held.
 	DeleteCount, DeletePercent int
+	// HoldRebind: an import that hands an MCP server's credentials to another target waits for a person.
+	HoldRebind bool
 	// SplitCommitsUpTo changed entities make a commit each; more make one for each kind.
 	SplitCommitsUpTo int
 	Limits           document.Limits

@@ -17,7 +17,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		exports[e.Decision] = e
 	}
 	seen := map[Key]bool{}
-	held := a.obs.Held[ToGit] + a.obs.Held[ToDatabase]
+	held := heldNow{a.obs.Held[ToGit] + a.obs.Held[ToDatabase], a.obs.HeldRebinds}
 	for _, d := range a.plan.Decisions {
 		for _, key := range a.keys(d) {
 			seen[key] = true
@@ -25,11 +25,9 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		for _, f := range d.unreached() {
 			seen[Key{d.Kind, f.Path}] = true
 		}
-		if d.Left != nil && d.Left.Reason == ReasonHeld && d.Left.Verdict == Undecided {
-			held--
-		}
+		held.forget(d.Left)
 		if d.Effect == Hold {
-			held++
+			held.add(d.heldAs(), 1)
 		}
 		if a.skip[d] {
 			continue
@@ -43,6 +41,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 	a.keepFound()
 	for key := range a.left {
 		if !seen[key] { // nothing stands there any more
+			held.forget(a.left[key])
 			a.close(key)
 		}
 	}
@@ -56,7 +55,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		a.s.Run = &a.report
 	}
 	if a.rewritten {
-		a.s.Events = append(a.s.Events, Event{"HISTORY_REWRITTEN", fmt.Sprintf(
+		a.s.Events = append(a.s.Events, Event{EventHistoryRewritten, fmt.Sprintf(
 			"The branch no longer contains commit %s, which was synced before; what it replaced is kept in the conflicts.", a.mirror.Cursor)})
 	}
 	return a.Store.Settle(ctx, a.mirror, &a.s)
@@ -170,15 +169,48 @@ func (a *apply) settleDecision(d *Decision, e *export) {
 		base.Parted = true
 		a.s.Bases = append(a.s.Bases, &base)
 	case Hold:
-		a.s.Unsettled = append(a.s.Unsettled, &Unsettled{
-			Key: d.Base.Key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonHeld, Direction: d.Direction, GitID: d.file().GitID,
-		})
+		a.leaveHeld(d)
 	case Refuse:
 		a.settleRefused(d)
 	}
 	if status := a.status(d, e); status != nil {
 		a.s.Statuses = append(a.s.Statuses, *status)
 	}
+}
+
+// heldNow counts what waits for a person.
+type heldNow struct{ deletions, rebinds int }
+
+func (h *heldNow) add(reason Reason, n int) {
+	switch reason {
+	case ReasonHeld:
+		h.deletions += n
+	case ReasonRebind:
+		h.rebinds += n
+	}
+}
+
+// forget takes away what was held before the run; it counts anew if it still is.
+func (h *heldNow) forget(u *Unsettled) {
+	if u != nil && u.Verdict == Undecided {
+		h.add(u.Reason, -1)
+	}
+}
+
+func (d *Decision) heldAs() Reason {
+	if d.rebound != nil {
+		return ReasonRebind
+	}
+	return ReasonHeld
+}
+
+func (a *apply) leaveHeld(d *Decision) {
+	f := d.file()
+	key := Key{d.Kind, f.Path}
+	if d.Base != nil {
+		key = d.Base.Key
+	}
+	a.leave(d, &Unsettled{Key: key, RowID: rowID(d), Slug: d.Slug(), Reason: d.heldAs(), Direction: d.Direction, GitID: f.GitID})
 }
 
 func (a *apply) settleConverged(d *Decision, e *export) {
@@ -250,7 +282,7 @@ func (a *apply) formMoved(d *Decision) bool {
 }
 
 // state is how the round leaves the mirror.
-func (a *apply) state(held int, pushFault error) State {
+func (a *apply) state(held heldNow, pushFault error) State {
 	s := State{Name: StateOK, Conditions: []Detail{}}
 	now := a.Now().UTC()
 	since := func(d *Detail) *Detail {
@@ -269,11 +301,16 @@ func (a *apply) state(held int, pushFault error) State {
 			s.Name = StateBlocked
 		}
 		s.Detail = since(&Detail{Code: f.Code, Message: f.Message, Remedy: f.Remedy})
-	case held > 0:
+	case held.deletions > 0:
 		s.Name = StateHeld
 		s.Detail = since(&Detail{Code: CodeDeletionsHeld,
-			Message: fmt.Sprintf("%d deletions at once are more than the limit allows; they wait for a person. Everything else goes on.", held),
+			Message: fmt.Sprintf("%d deletions at once are more than the limit allows; they wait for a person. Everything else goes on.", held.deletions),
 			Remedy:  "Look at the list (GET mirror/hold) and approve it, or discard it to bring the entities back."})
+	case held.rebinds > 0:
+		s.Name = StateHeld
+		s.Detail = since(&Detail{Code: CodeRebindHeld,
+			Message: fmt.Sprintf("%d MCP servers with credentials would be pointed at another host or command by the branch; they wait for a person. Everything else goes on.", held.rebinds),
+			Remedy:  "Look at the list (GET mirror/hold) and approve it, or discard it to keep the targets that the database has."})
 	}
 	gone := a.s.Deletions[ToDatabase] + len(a.s.DropBases)
 	if a.obs.Mirrored <= gone && len(a.s.Bases) == 0 && a.report.Imported == 0 {

@@ -27,7 +27,9 @@ type Row struct {
 	Problem  *document.Problem
 	// Guard identifies the complete stored content, secrets included. Only the
 	// store computes and compares it.
-	Guard       string
+	Guard string
+	// Credentials: the row of an MCP server holds secret entries or auth.
+	Credentials bool
 	Integration GitIntegration
 }
 
@@ -81,6 +83,8 @@ const (
 	ReasonRaced Reason = "raced"
 	// ReasonHeld: a deletion that the brake holds.
 	ReasonHeld Reason = "held"
+	// ReasonRebind: an import that would hand credentials to another target, held.
+	ReasonRebind Reason = "rebind"
 	// ReasonBehind: a file at a renamed row's new place, which is planned with the row.
 	ReasonBehind Reason = "behind"
 	// ReasonBlocked: the remote refused the push for good. Always due.
@@ -156,6 +160,8 @@ type Observation struct {
 	Mirrored, LargestMirrored int
 	// Deleted counts the deletions settled within the last hour; Held those that wait for a person.
 	Deleted, Held map[Direction]int
+	// HeldRebinds counts the imports that wait for a person.
+	HeldRebinds int
 	// Requested is Mirror.Requested in this snapshot.
 	Requested int64
 }
@@ -180,6 +186,14 @@ type Event struct {
 	Code    string
 	Message string
 }
+
+// Codes of events.
+const (
+	// EventHistoryRewritten: the branch does not contain what was settled last.
+	EventHistoryRewritten = "HISTORY_REWRITTEN"
+	// EventRebound: an import pointed an MCP server with credentials at another target.
+	EventRebound = "CREDENTIALS_REBOUND"
+)
 
 // Settlement is all that a run remembers, written in one transaction.
 type Settlement struct {

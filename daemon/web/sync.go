@@ -112,8 +112,9 @@ func (s *Server) getRun(c *call) error {
 	return c.reply(http.StatusOK, run)
 }
 
-// heldItem is one deletion that waits for a person.
+// heldItem is one deletion, or one import, that waits for a person.
 type heldItem struct {
+	Reason    mirror.Reason    `json:"reason"`
 	Direction mirror.Direction `json:"direction"`
 	Kind      document.Kind    `json:"kind"`
 	Slug      string           `json:"slug"`

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Digest of the document (which must be normal).
@@ -29,6 +30,11 @@ func (d *Document) Digest() Digest {
 	}
 	sum := sha256.Sum256(canonical)
 	return Digest(strconv.Itoa(DigestVersion) + ":" + hex.EncodeToString(sum[:]))
+}
+
+// Current reports whether the digest is of the canonical form that Digest hashes now.
+func (d Digest) Current() bool {
+	return strings.HasPrefix(string(d), strconv.Itoa(DigestVersion)+":")
 }
 
 // appendCanonical writes a value in the one form that equal values share.

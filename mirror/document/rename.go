@@ -39,25 +39,19 @@ func (d *Document) withFrontmatter(key, text string) *Document {
 	return edited
 }
 
-// SameButName reports whether two documents of a kind are equal apart from slug
-// and name (skills: all other files equal, SKILL.md equal but for name).
-func SameButName(a, b *Document) bool {
-	if a.Kind != b.Kind {
-		return false
-	}
-	if a.Kind == Skills {
-		return slices.EqualFunc(a.Files, b.Files, sameButName)
-	}
-	if len(a.Fields) != len(b.Fields) {
-		return false
-	}
-	for name, value := range a.Fields {
-		other, has := b.Fields[name]
-		if !has || name != "slug" && name != "name" && !equal(value, other) {
-			return false
+// Nameless is the digest of the document without its slug and name (of a skill: the
+// name in SKILL.md): documents that share it are equal but for these.
+func (d *Document) Nameless() Digest {
+	nameless := d.Clone()
+	for _, key := range []string{"slug", "name"} {
+		if _, has := nameless.Fields[key]; has {
+			nameless.Fields[key] = ""
 		}
 	}
-	return true
+	if i := nameless.mainFile(); d.Kind == Skills && i >= 0 {
+		nameless.Files[i].Content = unnamed(nameless.Files[i].Content)
+	}
+	return nameless.Digest()
 }
 
 // sameButName compares two files of skills; a name in SKILL.md does not count.

@@ -204,6 +204,19 @@ func CheckSecrets(file, row *Document) *Problem {
 	return nil
 }
 
+// HasSecrets reports whether a document in stored form has an entry that is not public.
+func HasSecrets(stored *Document) bool {
+	for name, value := range stored.Fields {
+		entries, _ := value.(map[string]any)
+		for _, content := range entries {
+			if holdsEntries(stored.Kind, name) && !isPublic(content) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // isSecret reports whether an entry in file form is a secret.
 func isSecret(content any) bool {
 	entry, ok := content.(map[string]any)

@@ -12,13 +12,15 @@ import (
 )
 
 const holdText = `When one run would delete a large part of what is mirrored, additions and changes
-go through and the deletions are held until a person decides. `
+go through and the deletions are held until a person decides; so is, with
+sync.credential_rebind: hold, a push that points an MCP server with credentials at
+another host. `
 
 func (p *Program) approveCommand() *cobra.Command {
 	return p.holdCommand(mirror.Approved, &cobra.Command{
 		Use:   "approve",
-		Short: "Let held deletions happen",
-		Long: holdText + `This command lets them happen. With --hold only
+		Short: "Let what is held happen",
+		Long: holdText + `This command lets it happen. With --hold only
 if the list is still the one that was looked at.`,
 		Example: `  confmirror approve --list
   confmirror approve --organization acme --hold 3f1c0a9b2d4e`,
@@ -28,8 +30,8 @@ if the list is still the one that was looked at.`,
 func (p *Program) discardCommand() *cobra.Command {
 	return p.holdCommand(mirror.Discarded, &cobra.Command{
 		Use:   "discard",
-		Short: "Undo held deletions from the other side",
-		Long: holdText + `This command undoes them: deleted rows come back
+		Short: "Undo what is held from the other side",
+		Long: holdText + `This command undoes it: deleted rows come back
 from git, deleted files from the database. With --hold only if the list is still the
 one that was looked at.`,
 		Example: `  confmirror discard --list
@@ -66,14 +68,14 @@ func (p *Program) decideHold(ctx context.Context, organization, id string, list 
 			fmt.Fprintf(p.Stdout, "%s: nothing is held\n", o.Slug)
 			return nil
 		}
-		return fmt.Errorf("%s: no deletions are held", o.Slug)
+		return fmt.Errorf("%s: nothing is held", o.Slug)
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "%s: %s held, hold %s\n", o.Slug, count(len(held.Items), "deletion is", "deletions are"), held.ID)
+	fmt.Fprintf(p.Stdout, "%s: %s held, hold %s\n", o.Slug, count(len(held.Items), "change is", "changes are"), held.ID)
 	for _, item := range held.Items {
-		fmt.Fprintf(p.Stdout, "  %s: delete %s\n", directionName(item.Direction), item.Path)
+		fmt.Fprintf(p.Stdout, "  %s: %s %s\n", directionName(item.Direction), heldVerb(item.Reason), item.Path)
 	}
 	if list {
 		return outcome(exitBlocked)
@@ -88,6 +90,13 @@ func (p *Program) decideHold(ctx context.Context, organization, id string, list 
 	}
 	fmt.Fprintf(p.Stdout, "%s; the next run carries it out (`confmirror sync` runs now)\n", verdict)
 	return nil
+}
+
+func heldVerb(r mirror.Reason) string {
+	if r == mirror.ReasonRebind {
+		return "hand the credentials to another target of"
+	}
+	return "delete"
 }
 
 func directionName(d mirror.Direction) string {

@@ -140,7 +140,7 @@ func (p *Program) printStatus(m mirrorStatus) {
 	}
 	fmt.Fprintf(w, "  pending changes\t%d\n  errors\t%d\n  open conflicts\t%d\n", m.PendingChanges, m.Errors, m.Conflicts)
 	if m.Held > 0 {
-		fmt.Fprintf(w, "  held deletions\t%d: see `confmirror approve --help`\n", m.Held)
+		fmt.Fprintf(w, "  held changes\t%d: see `confmirror approve --help`\n", m.Held)
 	}
 	fmt.Fprintf(w, "  run by\t%s\n", cmp.Or(m.Holder, "nobody: no daemon is running"))
 	if r := m.LastRun; r != nil {

@@ -24,7 +24,7 @@ end. Beside a running daemon the one that holds the mirror is asked to do it;
 without one this command does it itself.
 
 Exit status: 0 both sides agree; 1 a run failed and may be tried again; 3 entities
-have errors or conflicts are open; 4 a mirror is blocked, or deletions are held.`,
+have errors or conflicts are open; 4 a mirror is blocked, or changes are held.`,
 		Example: `  confmirror sync
   confmirror sync --organization acme`,
 		Args: cobra.NoArgs,
