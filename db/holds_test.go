@@ -31,7 +31,7 @@ func TestHold(t *testing.T) {
 		hold(id, "before", "toolkits/c.json", "held") // of a place that was connected before
 		hold(other, "here", "toolkits/d.json", "held")
 		first := must(d.Hold(ctx, id))(t)
-		want := []HeldItem{{mirror.ToGit, document.Toolkits, "s", "toolkits/a.json"}, {mirror.ToGit, document.Toolkits, "s", "toolkits/b.json"}}
+		want := []HeldItem{{mirror.ReasonHeld, mirror.ToGit, document.Toolkits, "s", "toolkits/a.json"}, {mirror.ReasonHeld, mirror.ToGit, document.Toolkits, "s", "toolkits/b.json"}}
 		if diff := cmp.Diff(want, first.Items); diff != "" || first.CreatedAt.IsZero() {
 			t.Error(diff, first.CreatedAt)
 		}
