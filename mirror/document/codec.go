@@ -22,16 +22,26 @@ func (d *Document) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = appendString(append(out, `{"path":`...), f.Path)
-		if isText(f.Content) {
-			out = appendString(append(out, `,"content":`...), string(f.Content))
-		} else {
-			out = appendString(append(out, `,"content_base64":`...), base64.StdEncoding.EncodeToString(f.Content))
-		}
-		out = append(strconv.AppendBool(append(out, `,"executable":`...), f.Executable), '}')
+		out = f.appendJSON(out)
 	}
 	return append(out, "]}"...), nil
 }
+
+// MarshalJSON writes f as its document does.
+func (f File) MarshalJSON() ([]byte, error) { return f.appendJSON(nil), nil }
+
+func (f File) appendJSON(out []byte) []byte {
+	out = appendString(append(out, `{"path":`...), f.Path)
+	if f.IsText() {
+		out = appendString(append(out, `,"content":`...), string(f.Content))
+	} else {
+		out = appendString(append(out, `,"content_base64":`...), base64.StdEncoding.EncodeToString(f.Content))
+	}
+	return append(strconv.AppendBool(append(out, `,"executable":`...), f.Executable), '}')
+}
+
+// IsText reports whether the file can be shown, and merged, as lines of text.
+func (f File) IsText() bool { return isText(f.Content) }
 
 // isText reports whether content can be shown and merged as lines of text.
 func isText(content []byte) bool {

@@ -12,14 +12,14 @@ import (
 // skill "path", or "path:line"; "" is the whole document.
 
 // At is what stands at a place; ok is false where nothing does. Of a skill it is a
-// whole file's content as []byte: a line is not the same line in another version.
+// whole File: a line is not the same line in another version.
 func (d *Document) At(place string) (value any, ok bool) {
 	if d == nil {
 		return nil, false
 	}
 	if d.Kind == Skills {
 		if f := d.fileAt(place); f != nil {
-			return f.Content, true
+			return *f, true
 		}
 		return nil, false
 	}

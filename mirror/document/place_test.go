@@ -47,7 +47,7 @@ func TestDifferingAndAt(t *testing.T) {
 			for _, place := range c.want { // what differs is found at its place
 				x, inA := a.At(place)
 				y, inB := b.At(place)
-				if !inA && !inB || inA && inB && cmp.Equal(x, y) && place != "run" {
+				if !inA && !inB || inA && inB && cmp.Equal(x, y) {
 					t.Errorf("%s: %v %v, %v %v", place, x, inA, y, inB)
 				}
 			}
@@ -62,8 +62,8 @@ func TestAtALine(t *testing.T) {
 			t.Errorf("%s: %s, want %s", place, got, want)
 		}
 	}
-	if content, ok := d.At("SKILL.md:12"); !ok || string(content.([]byte)) != "x" {
-		t.Errorf("%v %v", content, ok)
+	if f, ok := d.At("SKILL.md:12"); !ok || string(f.(File).Content) != "x" {
+		t.Errorf("%v %v", f, ok)
 	}
 	if _, ok := d.At("gone"); ok {
 		t.Error("found what is not there")
