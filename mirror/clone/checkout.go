@@ -29,10 +29,15 @@ func (c *Clone) Checkout(ctx context.Context, head mirror.Hash) error {
 	if err := c.initialize(ctx); err != nil {
 		return err
 	}
-	if err := c.finishCheckout(ctx); err != nil {
-		return err
+	c.sweepOthers()
+	err = c.finishCheckout(ctx)
+	if err == nil {
+		err = c.checkoutTo(ctx, c.checkedOut(), to, false)
 	}
-	if err := c.checkoutTo(ctx, c.checkedOut(), to, false); err != nil {
+	if err == nil {
+		err = c.healTracking(ctx, to)
+	}
+	if err := c.forgiving(err); err != nil {
 		return err
 	}
 	c.housekeep(ctx)
@@ -42,13 +47,14 @@ func (c *Clone) Checkout(ctx context.Context, head mirror.Hash) error {
 // checkoutTo moves from one commit to another; resumed means that an earlier
 // attempt may have done a part of it.
 func (c *Clone) checkoutTo(ctx context.Context, from, to plumbing.Hash, resumed bool) error {
-	if err := c.loadIndex(ctx, from); err != nil {
+	remade, err := c.loadIndex(ctx, from)
+	if err != nil {
 		return err
 	}
 	if err := c.checkRoot(to); err != nil {
 		return err
 	}
-	if from != to || resumed {
+	if from != to || resumed || remade {
 		if err := c.moveFiles(ctx, from, to, resumed); err != nil {
 			return checkoutFault(ctx, err)
 		}
@@ -71,14 +77,14 @@ func (c *Clone) checkRoot(commit plumbing.Hash) error {
 
 func checkoutFault(ctx context.Context, err error) error {
 	var f *mirror.Fault
-	if ctx.Err() != nil || errors.As(err, &f) || errors.Is(err, mirror.ErrDamaged) {
+	if ctx.Err() != nil || errors.As(err, &f) || errors.Is(err, mirror.ErrDamaged) || isBusy(err) {
 		return err
 	}
 	return cloneFault("The working files cannot be written.", err)
 }
 
-// moveFiles does what Checkout is about. The order: journal, files, index, one
-// sync of all of it, and only then the refs.
+// moveFiles does what Checkout is about. The order: the index's lock, journal, files,
+// index, one sync of all of it, and only then the refs.
 func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed bool) error {
 	a, err := c.store.rootOf(from)
 	if err != nil {
@@ -95,12 +101,14 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 	if changes, err = c.addPulled(ctx, changes, from, to, b); err != nil {
 		return err
 	}
-	if len(changes) == 0 {
+	if len(changes) == 0 && c.indexOurs() {
 		return nil
 	}
-	if err := c.reconcileIndex(ctx, from, true); err != nil {
+	l, err := c.holdIndex(ctx, from, true)
+	if err != nil {
 		return err
 	}
+	defer l.release()
 	if err := c.writeJournal(from, to); err != nil {
 		return err
 	}
@@ -108,7 +116,7 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 	if err != nil {
 		return err
 	}
-	if err := c.writeIndex(ctx, c.index.patch(changed)); err != nil {
+	if err := c.writeIndex(l, c.index.patch(changed)); err != nil {
 		return err
 	}
 	if err := syncAll(c.lock); err != nil {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -223,38 +222,6 @@ func TestDetachedHeadComesBack(t *testing.T) {
 	w.commit("main", files{"toolkits/b.json": "2"})
 	w.pull(t)
 	w.sound(t)
-}
-
-func TestForeignLocks_H4_S1(t *testing.T) {
-	now := time.Now()
-	for _, lock := range []string{"index.lock", "refs/heads/main.lock", "refs/remotes/origin/main.lock"} {
-		t.Run(lock, func(t *testing.T) {
-			w := newWorld(t, func(o *clone.Options) { o.Now = func() time.Time { return now } })
-			w.commit("main", files{"toolkits/a.json": "1"})
-			w.pull(t)
-			w.commit("main", files{"toolkits/a.json": "2"})
-			path := filepath.Join(w.dir, ".git", lock)
-			if err := os.WriteFile(path, nil, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			h, _ := w.Remote(ctx)
-			err := w.Fetch(ctx, h.Hash)
-			if err == nil {
-				err = w.Checkout(ctx, h.Hash)
-			}
-			fault(t, err, mirror.CodeCloneFailed, mirror.Transient)
-			if _, err := os.Stat(path); err != nil {
-				t.Error("a living lock was removed")
-			}
-			old := now.Add(-time.Minute)
-			os.Chtimes(path, old, old)
-			w.pull(t)
-			w.clean(t)
-			if left := tempFiles(t, w.dir); len(left) > 0 {
-				t.Errorf("left behind: %v", left)
-			}
-		})
-	}
 }
 
 func TestForeignIndexes_H6_H22(t *testing.T) {

@@ -57,6 +57,8 @@ type Clone struct {
 	indexStat fileStat
 	// indexForeign: another git, or an earlier process, wrote the index.
 	indexForeign bool
+	// busySince is since when somebody's git has kept the working files back.
+	busySince time.Time
 	// generation counts rebuilds; reported remembers in which one a missing
 	// object was reported, so that one which stays missing is not reported for ever.
 	generation int
@@ -135,37 +137,65 @@ func Open(ctx context.Context, o Options) (_ *Clone, err error) {
 
 // claim opens the directories and takes the lock.
 func (c *Clone) claim() (err error) {
-	if err := os.MkdirAll(c.o.Dir, 0o755); err != nil {
+	if c.root, err = c.openTop(); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(c.o.Dir)
-	if err != nil {
-		return err
-	}
-	c.root = root
-	fi, err := root.Lstat(".git")
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return err
-	case !fi.IsDir(): // a link, or a worktree's pointer to somewhere else
-		if err := root.Rename(".git", ".confmirror-dot-git"); err != nil {
+	if fi, err := c.root.Lstat(".git"); err == nil && !fi.IsDir() { // a link, or a worktree's pointer to somewhere else
+		if err := c.root.Rename(".git", strayGit); err != nil {
 			return err
 		}
-		defer func() {
-			if err == nil {
-				err = c.newKeeper().keep(".confmirror-dot-git", "dot-git")
-			}
-		}()
 	}
-	if err := root.MkdirAll(".git/confmirror", 0o755); err != nil {
+	if err := c.root.MkdirAll(".git", 0o755); err != nil {
 		return err
 	}
-	if c.git, err = root.OpenRoot(".git"); err != nil {
+	if c.git, err = c.root.OpenRoot(".git"); err != nil {
 		return err
 	}
-	c.lock, err = takeLock(c.git, "confmirror/lock")
-	return err
+	if err := makeDir(c.git, "confmirror"); err != nil {
+		return err
+	}
+	if fi, err := c.git.Lstat(lockName); err == nil && !fi.Mode().IsRegular() {
+		c.git.RemoveAll(lockName)
+	}
+	if c.lock, err = takeLock(c.git, lockName); err != nil {
+		return err
+	}
+	if exists(c.root, strayGit) {
+		return c.newKeeper().keep(strayGit, "dot-git")
+	}
+	return nil
+}
+
+// lockName is what keeps a second process out of an open clone.
+const lockName = "confmirror/lock"
+
+// strayGit is a .git that was no directory, on its way to what is kept.
+const strayGit = ".confmirror-dot-git"
+
+// openTop opens the clone's directory, and makes it. What stands in its place and
+// is none is moved aside: a link there is never followed, because a clone may be
+// cleared.
+func (c *Clone) openTop() (*os.Root, error) {
+	parent, name := filepath.Split(c.o.Dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return nil, err
+	}
+	at, err := os.OpenRoot(parent)
+	if err != nil {
+		return nil, err
+	}
+	defer at.Close()
+	if fi, err := at.Lstat(name); err == nil && !fi.IsDir() {
+		aside := name + ".kept-" + c.newKeeper().stamp
+		if err := at.Rename(name, aside); err != nil {
+			return nil, err
+		}
+		c.log.Warn("what stood in the place of the clone's directory was moved aside", "path", c.o.Dir, "kept", filepath.Join(parent, aside))
+	}
+	if err := at.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return enter(at, name)
 }
 
 // release closes everything that is open.
@@ -198,10 +228,16 @@ func (c *Clone) Close() error {
 
 var errClosed = errors.New("the clone is closed")
 
+// errHalfCleared: a rebuild failed half way, for instance because the disk is full.
+var errHalfCleared = errors.New("the clone was not cleared to the end; it has to be opened anew")
+
 // usable guards every operation; call it with the mutex held.
 func (c *Clone) usable(ctx context.Context) error {
-	if c.closed {
+	switch {
+	case c.closed:
 		return errClosed
+	case c.store == nil:
+		return cloneFault("The clone cannot be used.", errHalfCleared)
 	}
 	return ctx.Err()
 }
@@ -227,16 +263,8 @@ func sameDir(root *os.Root, dir string) bool {
 	if err != nil {
 		return false
 	}
-	there, err := os.Stat(dir)
+	there, err := os.Lstat(dir) // a link to it is none
 	return err == nil && os.SameFile(opened, there)
-}
-
-// cloneFault is a fault of this machine's disk.
-func cloneFault(message string, err error) *mirror.Fault {
-	return &mirror.Fault{
-		Code: mirror.CodeCloneFailed, Message: message, Class: mirror.Transient, Err: err,
-		Remedy: "Check that the data directory is writable and has room. The clone can be deleted: it is made again.",
-	}
 }
 
 // Remote asks the remote for the branch's head.

@@ -28,30 +28,33 @@
 // all end before the call does; the object store has one reader. Between
 // processes .git/confmirror/lock is locked as long as the clone is open; the
 // kernel gives it back when the holder dies. Other git programs are heeded by
-// their lock files: we write refs and index under <name>.lock, wait two seconds
-// for a lock of theirs, and remove one that is older than ten.
+// their lock files, and heed ours (locks.go): while a person's git has the index,
+// no working file changes. Nothing else waits for it, and a lock that a killed git
+// left holds up nothing.
 //
 // # Durability
 //
 // The clone is a cache: losing it loses nothing but time, so nothing is flushed
 // before a push. A checkout flushes once, after its files and index are written
 // and before the refs move (syncfs: a flush for each file would cost more than
-// everything else). What a power cut can still do is healed at the next Open:
-// empty objects, refs and files are dropped or written again.
+// everything else). What a power cut or a person can do to it is healed: refs,
+// index, configuration and working files with the next checkout, at the next Open
+// or by Restore, which reads all there is.
 //
 //	killed while              and then
-//	receiving a pack          its temporary file is swept at the next Open
+//	receiving a pack          what there is of it is swept at the next Open
 //	writing objects           nothing names them; whole ones are used again
 //	pushing                   Push never happened, or the next Remote shows that it did
 //	checking out              the journal names both commits; the next Checkout or
 //	                          Open finishes, and takes neither's content for an edit
-//	holding a lock            the lock is stale after ten seconds
+//	holding a lock            the next Open knows it for ours and removes it
 //	merging packs             old and new packs stand side by side until the next merge
 //
 // What cannot be healed is mirror.ErrDamaged, or at Open a fresh start:
 // [Clone.Rebuild] takes our files out of the working tree, so that none of them
 // is mistaken for somebody's new one, and leaves an empty clone for Fetch.
-// Failures of the network or of credentials never lead there.
+// Failures of the network, of credentials or of this machine (a full or read-only
+// disk, no descriptors left) never lead there; they pass, and everything goes on.
 //
 // # People's files
 //

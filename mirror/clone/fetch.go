@@ -40,7 +40,10 @@ func (c *Clone) Fetch(ctx context.Context, head mirror.Hash) error {
 	if err := c.checkClosure(ctx, want, len(have) > 0); err != nil {
 		return err
 	}
-	return c.setRef(ctx, c.trackingRef(), want)
+	if err := c.setRef(ctx, c.trackingRef(), want); !isBusy(err) {
+		return err
+	}
+	return nil // it only makes the next fetch smaller
 }
 
 // haves lists commits of ours that the remote is likely to know: the tips, then

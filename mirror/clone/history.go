@@ -95,7 +95,13 @@ func (c *Clone) checkClosure(ctx context.Context, want plumbing.Hash, told bool)
 	return nil
 }
 
+// checkHistory makes sure that all commits between want and base are there.
 func (c *Clone) checkHistory(ctx context.Context, want, base plumbing.Hash) error {
+	return c.walkHistory(ctx, want, base, func(plumbing.Hash, *commit) error { return nil })
+}
+
+// walkHistory visits a commit and its ancestors, but for base and what is only behind it.
+func (c *Clone) walkHistory(ctx context.Context, want, base plumbing.Hash, visit func(plumbing.Hash, *commit) error) error {
 	seen := map[plumbing.Hash]bool{want: true, base: true}
 	for queue := []plumbing.Hash{want}; len(queue) > 0; queue = queue[1:] {
 		if err := ctx.Err(); err != nil {
@@ -103,6 +109,9 @@ func (c *Clone) checkHistory(ctx context.Context, want, base plumbing.Hash) erro
 		}
 		cm, err := c.store.commit(queue[0])
 		if err != nil {
+			return err
+		}
+		if err := visit(queue[0], cm); err != nil {
 			return err
 		}
 		for _, p := range cm.parents {

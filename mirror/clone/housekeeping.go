@@ -53,7 +53,7 @@ func (s *store) merge(ctx context.Context, dir *os.File) error {
 	if err != nil {
 		return err
 	}
-	loose := s.looseObjects()
+	loose := looseFiles(s.git)
 	if len(sources) < 2 && len(loose) == 0 {
 		return nil
 	}
@@ -63,8 +63,8 @@ func (s *store) merge(ctx context.Context, dir *os.File) error {
 			unique[e.Hash] = true
 		}
 	}
-	for _, id := range loose {
-		unique[id] = true
+	for _, o := range loose {
+		unique[o.id] = true
 	}
 	f, tmp, err := s.tempPack()
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *store) merge(ctx context.Context, dir *os.File) error {
 }
 
 // dropMerged removes what the new pack replaces.
-func (s *store) dropMerged(id plumbing.Hash, sources []*source, loose []plumbing.Hash) {
+func (s *store) dropMerged(id plumbing.Hash, sources []*source, loose []looseFile) {
 	for _, e := range readDir(s.git, "objects/pack") {
 		if strings.HasPrefix(e.Name(), "multi-pack-index") { // somebody's git made one; it names packs that go
 			s.git.RemoveAll("objects/pack/" + e.Name())
@@ -106,8 +106,8 @@ func (s *store) dropMerged(id plumbing.Hash, sources []*source, loose []plumbing
 			s.git.Remove("objects/pack/" + src.name + ext)
 		}
 	}
-	for _, id := range loose {
-		s.git.Remove(loosePath(id))
+	for _, o := range loose {
+		s.git.Remove(loosePath(o.id))
 	}
 	s.loose = 0
 	s.reopen()
@@ -175,22 +175,6 @@ func (src *source) readIndex(git *os.Root) error {
 	return nil
 }
 
-// looseObjects lists the loose objects there are.
-func (s *store) looseObjects() (out []plumbing.Hash) {
-	for _, dir := range readDir(s.git, "objects") {
-		if len(dir.Name()) != 2 || !dir.IsDir() {
-			continue
-		}
-		for _, e := range readDir(s.git, "objects/"+dir.Name()) {
-			var id plumbing.Hash
-			if parseHex(&id, []byte(dir.Name()+e.Name())) {
-				out = append(out, id)
-			}
-		}
-	}
-	return out
-}
-
 // merger writes one pack from others.
 type merger struct {
 	s       *store
@@ -199,7 +183,7 @@ type merger struct {
 	offsets map[plumbing.Hash]uint64 // where an object stands in the new pack
 }
 
-func (m *merger) write(w *bufio.Writer, count int, sources []*source, loose []plumbing.Hash) (id plumbing.Hash, err error) {
+func (m *merger) write(w *bufio.Writer, count int, sources []*source, loose []looseFile) (id plumbing.Hash, err error) {
 	if m.w, err = newPackWriter(w, count); err != nil {
 		return id, err
 	}
@@ -213,20 +197,20 @@ func (m *merger) write(w *bufio.Writer, count int, sources []*source, loose []pl
 		if err := m.ctx.Err(); err != nil {
 			return id, err
 		}
-		if _, ok := m.offsets[o]; ok {
+		if _, ok := m.offsets[o.id]; ok {
 			continue
 		}
-		kind, data, err := m.s.readUnverified(o)
+		kind, data, err := m.s.readUnverified(o.id)
 		if err != nil {
 			return id, err
 		}
-		if hashObject(kind, data) != o {
-			return id, &missingError{o, errors.New("its content is damaged")}
+		if hashObject(kind, data) != o.id {
+			return id, &missingError{o.id, errors.New("its content is damaged")}
 		}
 		entry.Reset()
-		encodePackEntry(&entry, object{kind, o, data}, plumbing.ZeroHash, nil)
-		m.offsets[o] = m.w.offset
-		if err := m.w.add(o, entry.Bytes()); err != nil {
+		encodePackEntry(&entry, object{kind, o.id, data}, plumbing.ZeroHash, nil)
+		m.offsets[o.id] = m.w.offset
+		if err := m.w.add(o.id, entry.Bytes()); err != nil {
 			return id, err
 		}
 	}

@@ -8,10 +8,11 @@ import (
 )
 
 // loadIndex reads .git/index. One that cannot be read, or that somebody's git
-// wrote in another form, is made anew from the commit that is checked out.
-func (c *Clone) loadIndex(ctx context.Context, head plumbing.Hash) error {
+// wrote in another form, is made anew from the commit that is checked out; remade
+// says that it still has to be written.
+func (c *Clone) loadIndex(ctx context.Context, head plumbing.Hash) (remade bool, err error) {
 	if c.index != nil && c.indexOurs() {
-		return nil
+		return false, nil
 	}
 	c.index = nil
 	b, err := c.git.ReadFile("index")
@@ -19,11 +20,27 @@ func (c *Clone) loadIndex(ctx context.Context, head plumbing.Hash) error {
 		if x, err := decodeIndex(b); err == nil {
 			c.setIndex(x)
 			c.indexForeign = true
-			return nil
+			return false, nil
 		}
 		c.log.Warn("the clone's index cannot be read and is made anew")
 	}
 	return c.remakeIndex(ctx, head)
+}
+
+// holdIndex takes the index's lock, and loads what the index holds by then.
+func (c *Clone) holdIndex(ctx context.Context, head plumbing.Hash, strict bool) (*lockFile, error) {
+	l, err := c.hold(ctx, "index")
+	if err != nil {
+		return nil, err
+	}
+	if _, err = c.loadIndex(ctx, head); err == nil {
+		err = c.reconcileIndex(ctx, head, strict)
+	}
+	if err != nil {
+		l.release()
+		return nil, err
+	}
+	return l, nil
 }
 
 // indexOurs reports whether the index file is still the one last read or written.
@@ -41,9 +58,9 @@ func (c *Clone) setIndex(x *index) {
 	}
 }
 
-// writeIndex replaces .git/index.
-func (c *Clone) writeIndex(ctx context.Context, x *index) error {
-	if err := c.replace(ctx, "index", x.encode()); err != nil {
+// writeIndex replaces .git/index, whose lock is held.
+func (c *Clone) writeIndex(l *lockFile, x *index) error {
+	if err := l.commit(x.encode()); err != nil {
 		return err
 	}
 	c.setIndex(x)
@@ -91,23 +108,23 @@ func (c *Clone) reconcileIndex(ctx context.Context, head plumbing.Hash, strict b
 	return nil
 }
 
-// remakeIndex makes the index of a commit. A working file counts as unchanged
-// only if its content is looked at.
-func (c *Clone) remakeIndex(ctx context.Context, head plumbing.Hash) error {
+// remakeIndex makes the index of a commit, in memory. A working file counts as
+// unchanged only if its content is looked at.
+func (c *Clone) remakeIndex(ctx context.Context, head plumbing.Hash) (remade bool, err error) {
 	root, err := c.store.rootOf(head)
 	if err != nil {
-		return err
+		return false, err
 	}
 	changes, err := c.diffTrees(ctx, &tree{id: emptyTree}, root)
 	if err != nil {
-		return err
+		return false, err
 	}
 	changed := make(map[string]*indexEntry, len(changes))
-	w := &checkoutRun{c: c, ctx: ctx, keep: c.newKeeper()}
+	w := &checkoutRun{c: c, ctx: ctx}
 	defer w.leave()
 	for i := range changes {
 		if err := ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
 		ch := &changes[i]
 		e := &indexEntry{path: ch.path, mode: indexMode(ch.new), id: ch.new.id}
@@ -118,10 +135,10 @@ func (c *Clone) remakeIndex(ctx context.Context, head plumbing.Hash) error {
 		}
 		changed[ch.path] = e
 	}
-	x := (&index{}).patch(changed)
-	if len(x.entries) == 0 && !exists(c.git, "index") {
-		c.setIndex(x)
-		return nil
+	c.setIndex((&index{}).patch(changed))
+	if len(changed) == 0 && !exists(c.git, "index") {
+		return false, nil // nothing was ever checked out
 	}
-	return c.writeIndex(ctx, x)
+	c.indexStat = fileStat{} // what is on the disk is something else
+	return true, nil
 }

@@ -119,7 +119,7 @@ func (c *Clone) keepCommits(ctx context.Context, at, to plumbing.Hash) {
 	if !c.store.has(at) {
 		return
 	}
-	name := "refs/confmirror/kept/" + c.newKeeper().stamp
+	name := "refs/confmirror/kept/" + c.newKeeper().stamp + "-" + at.String()[:8] // unique even if a clock was set back
 	if err := c.setRef(ctx, name, at); err != nil {
 		c.log.Error("local commits could not be kept", "commit", at, "error", err)
 		return

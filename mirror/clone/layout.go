@@ -60,8 +60,8 @@ func (c *Clone) identity() string { return c.o.URL + "\n" + c.o.Branch + "\n" }
 
 // initialize writes what an empty clone consists of; it also repairs these files.
 func (c *Clone) initialize(ctx context.Context) error {
-	for _, dir := range []string{"objects/pack", "objects/info", "refs/heads", "refs/tags", "info", "confmirror"} {
-		if err := c.git.MkdirAll(dir, 0o755); err != nil {
+	for _, dir := range []string{"objects/pack", "objects/info", "refs/heads", "refs/tags", "info", "confmirror/kept"} {
+		if err := makeDir(c.git, dir); err != nil {
 			return cloneFault("The clone cannot be written.", err)
 		}
 	}
@@ -74,7 +74,7 @@ func (c *Clone) initialize(ctx context.Context) error {
 		if b, err := c.git.ReadFile(f.name); err == nil && string(b) == f.text {
 			continue
 		}
-		if err := c.replace(ctx, f.name, []byte(f.text)); err != nil {
+		if err := c.replace(ctx, f.name, []byte(f.text)); err != nil && !isBusy(err) { // these only serve people's git
 			return err
 		}
 	}

@@ -3,8 +3,6 @@ package clone
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -18,22 +16,27 @@ import (
 // heal brings a clone that was just opened into a usable state.
 func (c *Clone) heal(ctx context.Context) error {
 	b, err := c.git.ReadFile("confmirror/identity")
-	switch {
-	case err != nil && exists(c.git, "objects"), err == nil && string(b) != c.identity():
-		c.log.Info("starting the clone anew", "reason", "it is of another repository or branch, or not ours")
+	if err != nil || string(b) != c.identity() {
+		if exists(c.git, "objects") {
+			c.log.Info("starting the clone anew", "reason", "it is of another repository or branch, or not ours")
+		}
 		return c.rebuild(ctx)
-	case err != nil:
-		return c.start(ctx)
 	}
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	err = c.healTips(ctx)
+	err = c.checkPacks()
+	if err == nil {
+		err = c.healTips(ctx)
+	}
 	if err == nil {
 		err = c.finishCheckout(ctx)
 	}
 	if err == nil {
 		_, err = c.restore(ctx)
+	}
+	if isBusy(err) {
+		return nil // the next checkout comes to it
 	}
 	if errors.Is(err, mirror.ErrDamaged) {
 		c.log.Warn("starting the clone anew", "reason", err)
@@ -44,7 +47,7 @@ func (c *Clone) heal(ctx context.Context) error {
 
 // start writes the skeleton and opens the store.
 func (c *Clone) start(ctx context.Context) error {
-	c.sweep()
+	c.sweepKilled()
 	if err := c.initialize(ctx); err != nil {
 		return err
 	}
@@ -55,60 +58,6 @@ func (c *Clone) start(ctx context.Context) error {
 	c.store.loose = c.sweepObjects()
 	c.index = nil
 	return nil
-}
-
-// sweep removes what killed processes left: stale locks and temporary files.
-func (c *Clone) sweep() {
-	for _, dir := range []string{"objects/pack", "objects", "confmirror"} {
-		for _, e := range readDir(c.git, dir) {
-			if n := e.Name(); strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, "tmp-") {
-				c.git.Remove(dir + "/" + n)
-			}
-		}
-	}
-	for _, name := range []string{"index", "HEAD", "config", "packed-refs", c.branchRef(), c.trackingRef()} {
-		if exists(c.git, name+".lock") {
-			c.dropStale(name + ".lock")
-		}
-	}
-}
-
-func readDir(root *os.Root, name string) []fs.DirEntry {
-	d, err := root.Open(name)
-	if err != nil {
-		return nil
-	}
-	defer d.Close()
-	entries, _ := d.ReadDir(-1)
-	return entries
-}
-
-// sweepTemp removes our temporary files from a working directory.
-func sweepTemp(d *workDir) {
-	for _, e := range readDir(d.root, ".") {
-		if strings.HasPrefix(e.Name(), tmpPrefix) && !e.IsDir() {
-			d.root.Remove(e.Name())
-		}
-	}
-}
-
-// sweepObjects counts loose objects and removes empty ones, which a power cut
-// leaves: an object that is missing can be fetched, an empty one only confuses.
-func (c *Clone) sweepObjects() (loose int) {
-	for _, dir := range readDir(c.git, "objects") {
-		if len(dir.Name()) != 2 || !dir.IsDir() {
-			continue
-		}
-		for _, e := range readDir(c.git, "objects/"+dir.Name()) {
-			fi, err := e.Info()
-			if err == nil && fi.Mode().IsRegular() && fi.Size() == 0 {
-				c.git.Remove("objects/" + dir.Name() + "/" + e.Name())
-				continue
-			}
-			loose++
-		}
-	}
-	return loose
 }
 
 // healTips drops refs that are cut off or name what is not there, and checks
@@ -146,6 +95,14 @@ func (c *Clone) healTips(ctx context.Context) error {
 	return nil
 }
 
+// healTracking sets the tracking ref where it is gone or names what is not there.
+func (c *Clone) healTracking(ctx context.Context, head plumbing.Hash) error {
+	if at, ok := c.readRef(c.trackingRef()); head.IsZero() || ok && c.store.has(at) {
+		return nil
+	}
+	return c.setRef(ctx, c.trackingRef(), head)
+}
+
 // checkRecent reads the newest commits; older history is checked when it is walked.
 func (c *Clone) checkRecent(ctx context.Context, at plumbing.Hash) error {
 	for range 64 {
@@ -162,17 +119,23 @@ func (c *Clone) checkRecent(ctx context.Context, at plumbing.Hash) error {
 }
 
 // Restore brings back working files that are missing or empty, and returns their
-// paths. Deleting a file belongs on the branch or in the database.
+// paths. Deleting a file belongs on the branch or in the database. It also reads
+// every object, so that no damage stays unseen.
 func (c *Clone) Restore(ctx context.Context) ([]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.usable(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.finishCheckout(ctx); err != nil {
+	if err := c.verify(ctx); err != nil {
 		return nil, err
 	}
-	return c.restore(ctx)
+	err := c.finishCheckout(ctx)
+	var paths []string
+	if err == nil {
+		paths, err = c.restore(ctx)
+	}
+	return paths, c.forgiving(err)
 }
 
 func (c *Clone) restore(ctx context.Context) ([]string, error) {
@@ -180,14 +143,39 @@ func (c *Clone) restore(ctx context.Context) ([]string, error) {
 	if head.IsZero() {
 		return nil, nil
 	}
-	if err := c.loadIndex(ctx, head); err != nil {
+	if _, err := c.loadIndex(ctx, head); err != nil {
 		return nil, err
 	}
 	if err := c.reconcileIndex(ctx, head, false); err != nil {
 		return nil, err
 	}
-	var changes []change
-	w := &checkoutRun{c: c, ctx: ctx, keep: c.newKeeper()}
+	changes, err := c.missingFiles(ctx)
+	if err != nil || len(changes) == 0 {
+		return nil, err
+	}
+	l, err := c.holdIndex(ctx, head, false)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release()
+	changed, err := c.applyChanges(ctx, changes, true)
+	if err != nil {
+		return nil, checkoutFault(ctx, err)
+	}
+	if err := c.writeIndex(l, c.index.patch(changed)); err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(changes))
+	for i := range changes {
+		paths[i] = changes[i].path
+	}
+	c.log.Info("restored missing working files", "count", len(paths))
+	return paths, nil
+}
+
+// missingFiles lists the files of the index that are missing or empty in the working tree.
+func (c *Clone) missingFiles(ctx context.Context) (changes []change, err error) {
+	w := &checkoutRun{c: c, ctx: ctx}
 	defer w.leave()
 	for i := range c.index.entries {
 		e := &c.index.entries[i]
@@ -206,23 +194,7 @@ func (c *Clone) restore(ctx context.Context) ([]string, error) {
 		mode := treeEntry{mode: e.mode, id: e.id, name: path.Base(e.path)}
 		changes = append(changes, change{path: e.path, old: mode, new: mode})
 	}
-	w.leave()
-	if len(changes) == 0 {
-		return nil, nil
-	}
-	changed, err := c.applyChanges(ctx, changes, true)
-	if err != nil {
-		return nil, checkoutFault(ctx, err)
-	}
-	if err := c.writeIndex(ctx, c.index.patch(changed)); err != nil {
-		return nil, err
-	}
-	paths := make([]string, len(changes))
-	for i := range changes {
-		paths[i] = changes[i].path
-	}
-	c.log.Info("restored missing working files", "count", len(paths))
-	return paths, nil
+	return changes, nil
 }
 
 // Rebuild throws the clone away and starts an empty one.
@@ -263,13 +235,11 @@ func (c *Clone) rebuild(ctx context.Context) error {
 }
 
 // clearFiles removes the working files that the index knows. Without an index
-// the mirrored directories are moved aside whole; files outside them stay.
+// nothing tells whose they are, and the mirrored directories are moved aside whole;
+// files outside them stay.
 func (c *Clone) clearFiles(ctx context.Context) error {
 	k := c.newKeeper()
 	b, err := c.git.ReadFile("index")
-	if errors.Is(err, fs.ErrNotExist) && !exists(c.git, headFile) {
-		return nil // nothing was ever checked out
-	}
 	var x *index
 	if err == nil {
 		x, err = decodeIndex(b)

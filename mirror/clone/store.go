@@ -8,7 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"time"
 
@@ -106,10 +106,13 @@ func (s *store) again(id plumbing.Hash, f func() error) error {
 		return &missingError{id, err}
 	}
 	s.reopen()
-	if err = f(); err != nil {
-		return &missingError{id, err}
+	if err = f(); err == nil {
+		return nil
 	}
-	return nil
+	if ofMachine(err) {
+		return cloneFault("The clone cannot be read.", err)
+	}
+	return &missingError{id, err}
 }
 
 // has reports whether the object exists, without reading it.
@@ -315,8 +318,8 @@ func (s *store) writeLoose(o object) error {
 		}
 	}
 	err := s.git.Rename(tmp, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = s.git.MkdirAll(filepath.Dir(name), 0o777); err == nil {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotDir) {
+		if err = makeDir(s.git, path.Dir(name)); err == nil {
 			err = s.git.Rename(tmp, name)
 		}
 	}
