@@ -97,6 +97,9 @@ func (d *DB) putConflicts(tx *gorm.DB, m *mirror.Mirror, runID string, conflicts
 			Decided: string(c.Decided), Places: jsonStrings(c.Places),
 			BaseGitID: c.BaseGitID, DatabaseDigest: string(c.DatabaseID), GitID: c.GitID, CreatedAt: at(d.now()),
 		}
+		if c.Reason == mirror.ConflictTaken { // whoever decided has seen it
+			rows[i].ResolvedAt, rows[i].Resolution = rows[i].CreatedAt, rows[i].Decided
+		}
 	}
 	// A skill's documents may be large: few rows in a statement.
 	return tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, 20).Error

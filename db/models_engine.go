@@ -114,6 +114,7 @@ type changeRow struct {
 	SlugAfter      string
 	Named          bool
 	Described      bool // the column description got another value
+	Take           string
 }
 
 func (changeRow) TableName() string { return "mirror_changes" }

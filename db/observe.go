@@ -104,7 +104,7 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 		full = full || c.RowID == ""
 		o.Changes = append(o.Changes, mirror.Change{
 			ID: c.ID, Kind: document.Kind(c.Kind), RowID: c.RowID,
-			SlugBefore: c.SlugBefore, SlugAfter: c.SlugAfter, Named: c.Named,
+			SlugBefore: c.SlugBefore, SlugAfter: c.SlugAfter, Named: c.Named, Take: document.Policy(c.Take),
 		})
 	}
 	if err := s.intents(o); err != nil {

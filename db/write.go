@@ -123,7 +123,8 @@ func (d *DB) unsign(tx *gorm.DB, t *table, ids []string) error {
 // ownChanges finds, by row id, the captured changes of rows that we have just
 // written and whose stored content is what we wrote. The ids are read first: a
 // change that is seen then is committed or ours, and so contained in the content
-// that is read after it. What comes later has an id that is not seen.
+// that is read after it. What comes later has an id that is not seen. A person's
+// take is contained in no content.
 func (d *DB) ownChanges(tx *gorm.DB, organizationID string, t *table, written []*storedRow) (map[string][]int64, error) {
 	own := map[string][]int64{}
 	if len(written) == 0 {
@@ -137,7 +138,7 @@ func (d *DB) ownChanges(tx *gorm.DB, organizationID string, t *table, written []
 	}
 	var changes []changeRow
 	err := where(tx, d.inText("row_id", ids)).Select("id", "row_id").
-		Where("organization_id = ? AND kind = ?", organizationID, t.kind).Order("id").Find(&changes).Error
+		Where("organization_id = ? AND kind = ? AND take = ''", organizationID, t.kind).Order("id").Find(&changes).Error
 	if err != nil {
 		return nil, err
 	}
