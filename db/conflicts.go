@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,6 +68,26 @@ func (d *DB) Conflict(ctx context.Context, organizationID, id string) (*Conflict
 		return nil, d.missing(err)
 	}
 	return row.conflict(), nil
+}
+
+// ConflictRef names a kept conflict.
+type ConflictRef struct{ OrganizationID, ID string }
+
+// maxLike bounds the candidates of a shortened id: more would not help anybody.
+const maxLike = 10
+
+// ConflictsLike finds the conflicts whose ids begin with a text, of one organization,
+// or of all ("").
+func (d *DB) ConflictsLike(ctx context.Context, organizationID, prefix string) (refs []ConflictRef, err error) {
+	if prefix == "" || strings.Trim(prefix, "0123456789abcdef-") != "" {
+		return nil, nil
+	}
+	query := d.gorm.WithContext(ctx).Model(&conflictRow{}).Where("CAST(id AS text) LIKE ?", prefix+"%")
+	if organizationID != "" {
+		query = query.Where("organization_id = ?", organizationID)
+	}
+	err = query.Select("organization_id", "id").Order("id").Limit(maxLike).Scan(&refs).Error
+	return refs, d.fault(err)
 }
 
 func (r *conflictRow) conflict() *Conflict {

@@ -17,9 +17,7 @@ var (
 	// ErrHoldChanged: the list of held deletions is not the one that was decided on.
 	ErrHoldChanged = errors.New("the list of what is held has changed")
 	// ErrGone: the conflict's entity is gone, or private now, so there is nothing to give a side to.
-	ErrGone = errors.New("the entity is gone")
-	// ErrResolved: a side of the conflict was taken already.
-	ErrResolved = errors.New("the conflict is resolved already")
+	ErrGone = errors.New("the conflict's entity is gone, or private now")
 	// ErrBadCursor: a page's cursor is not one that a list gave out.
 	ErrBadCursor = errors.New("not a cursor of this list")
 	// ErrSecretsNeeded: the settings point credentials at another place, so they have to come with them.

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/confmirror/confmirror/db"
@@ -55,12 +56,20 @@ func (s *Server) getConflicts(c *call) error {
 
 // resolveConflict gives the contested places to a side: an edit like any other.
 func (s *Server) resolveConflict(c *call) error {
-	take, err := takeForm(c)
+	form, err := c.form("take", "updated_by")
+	if err != nil {
+		return err
+	}
+	take, err := form.side()
+	if err != nil {
+		return err
+	}
+	author, err := form.author()
 	if err != nil {
 		return err
 	}
 	id := c.PathValue("id")
-	err = s.db.ResolveConflict(c.Context(), c.organization.ID, id, take, nil)
+	_, err = s.db.ResolveConflict(c.Context(), c.organization.ID, id, take, author)
 	if errors.Is(err, db.ErrNotFound) {
 		return notFound("conflict")
 	}
@@ -75,20 +84,24 @@ func (s *Server) resolveConflict(c *call) error {
 	return c.reply(http.StatusOK, showConflict(row))
 }
 
-// takeForm reads {"take": "git" or "database"}.
-func takeForm(c *call) (document.Policy, error) {
-	form, err := c.form("take")
-	if err != nil {
-		return "", err
-	}
-	take, _, err := form.text("take")
+// side reads the field take: "git" or "database".
+func (f form) side() (document.Policy, error) {
+	take, _, err := f.text("take")
 	if err != nil {
 		return "", err
 	}
 	if take != string(document.PreferGit) && take != string(document.PreferDatabase) {
-		f := badRequest("take: %q: expected git or database.", shorten(take))
-		f.fields = map[string]string{"take": "expected git or database"}
-		return "", f
+		refused := badRequest("take: %q: expected git or database.", shorten(take))
+		refused.fields = map[string]string{"take": "expected git or database"}
+		return "", refused
 	}
 	return document.Policy(take), nil
+}
+
+// placesChanged tells the new difference, for a person to decide on.
+func placesChanged(e *db.PlacesChangedError) *failure {
+	f := fail(http.StatusConflict, "PLACES_CHANGED", "Places of the conflict were edited since, and taking %s would undo that: %s.", e.Take, strings.Join(e.Names(), ", "))
+	f.remedy = "Look at the difference, then save the entity as it is to be. Taking the side that has won puts the conflict away."
+	f.difference = e.Places
+	return f
 }

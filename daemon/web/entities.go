@@ -136,17 +136,6 @@ func (s *Server) restoreEntity(c *call) error {
 	return c.replyEntity(http.StatusOK, row)
 }
 
-// syncEntity checks what it is asked for, and says that it cannot do it yet.
-func (s *Server) syncEntity(c *call) error {
-	if _, err := takeForm(c); err != nil {
-		return err
-	}
-	if _, err := s.db.GetEntity(c.Context(), c.organization.ID, c.kind, c.PathValue("slug"), ""); err != nil {
-		return c.named(err)
-	}
-	return unsupported("Taking one side of an entity is not possible in this version. Save it with PUT to take the database's, or push the file to take git's.")
-}
-
 // replyEntity answers with an entity and its ETag.
 func (c *call) replyEntity(status int, row *db.Entity) error {
 	c.w.Header().Set("ETag", row.ETag)
@@ -177,10 +166,7 @@ func (c *call) edit() (edit db.EntityEdit, err error) {
 	if err != nil {
 		return edit, err
 	}
-	author, given, err := form.text("updated_by")
-	if given && author != "" {
-		edit.UpdatedBy = &author
-	}
+	edit.UpdatedBy, err = form.author()
 	return edit, err
 }
 

@@ -93,9 +93,6 @@ func TestEntityLife(t *testing.T) {
 			w.do("POST", path+"/x/restore", nil).fails(409, "SLUG_TAKEN")
 			w.do("POST", path+"/nothing/restore", nil).is(404)
 			w.heard("api "+acme, "api "+acme)
-			w.do("POST", path+"/x/sync", map[string]any{"take": "git"}).fails(501, "NOT_IMPLEMENTED")
-			w.do("POST", path+"/x/sync", map[string]any{"take": "both"}).is(400)
-			w.do("POST", path+"/nothing/sync", map[string]any{"take": "git"}).is(404)
 		}
 		// Numbers and signs survive.
 		if got := w.do("GET", org("acme", "toolkits/x"), nil); !strings.Contains(string(got.Body), `"x-order":123456789012345678,`) {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/confmirror/confmirror/db"
@@ -25,8 +24,10 @@ type failure struct {
 	remedy string
 	// fields says what is wrong with which field of a form.
 	fields map[string]string
-	retry  time.Duration // 0: not said
-	cause  error
+	// difference is what a refused take would undo.
+	difference []db.ChangedPlace
+	retry      time.Duration // 0: not said
+	cause      error
 }
 
 func (f *failure) Error() string {
@@ -79,7 +80,7 @@ func asFailure(err error) *failure {
 		return &failure{status: faultStatus(f), code: f.Code, message: f.Message, remedy: f.Remedy, retry: f.RetryAfter, cause: f.Err}
 	}
 	if e, ok := errors.AsType[*db.PlacesChangedError](err); ok {
-		return fail(http.StatusConflict, "PLACES_CHANGED", "The contested places were edited since: %s. Look at the entity, then save what it is to be.", strings.Join(e.Places, ", "))
+		return placesChanged(e)
 	}
 	for _, known := range knownErrors {
 		if errors.Is(err, known.err) {
@@ -103,8 +104,10 @@ var knownErrors = []struct {
 	{db.ErrPrecondition, *fail(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "It was changed meanwhile: it is not what If-Match names. Read it again.")},
 	{db.ErrNoHold, *fail(http.StatusNotFound, "NO_HOLD", "No deletions are held.")},
 	{db.ErrHoldChanged, *fail(http.StatusConflict, "HOLD_CHANGED", "The list of held deletions has changed. Read it again with GET mirror/hold, then decide.")},
-	{db.ErrGone, *fail(http.StatusGone, "GONE", "The entity is gone or private now, so there is nothing to give a side to.")},
-	{db.ErrResolved, *fail(http.StatusConflict, "RESOLVED", "A side of the conflict was taken already.")},
+	{db.ErrGone, failure{
+		status: http.StatusGone, code: "GONE", message: "The entity is gone or private now, so there is nothing to give a side to.",
+		remedy: "Restore it first, or take the side that has won to put the conflict away.",
+	}},
 	{db.ErrBadCursor, *badRequest("cursor: expected next_cursor of the page before, from the same list.")},
 	{context.DeadlineExceeded, *fail(http.StatusGatewayTimeout, "TIMEOUT", "It took too long.")},
 	{context.Canceled, *fail(http.StatusServiceUnavailable, "UNAVAILABLE", "The request was given up, or the daemon is stopping.")},
@@ -137,10 +140,11 @@ func (s *Server) refuse(c *call, err error) {
 		c.w.Header().Set("Retry-After", strconv.Itoa(int((f.retry+time.Second-1)/time.Second)))
 	}
 	type body struct {
-		Code    string            `json:"code"`
-		Message string            `json:"message"`
-		Remedy  string            `json:"remedy,omitempty"`
-		Fields  map[string]string `json:"fields,omitempty"`
+		Code       string            `json:"code"`
+		Message    string            `json:"message"`
+		Remedy     string            `json:"remedy,omitempty"`
+		Fields     map[string]string `json:"fields,omitempty"`
+		Difference []db.ChangedPlace `json:"difference,omitempty"`
 	}
-	_ = c.reply(f.status, map[string]body{"error": {f.code, f.message, f.remedy, f.fields}})
+	_ = c.reply(f.status, map[string]body{"error": {f.code, f.message, f.remedy, f.fields, f.difference}})
 }

@@ -77,6 +77,15 @@ func (f form) text(name string) (text string, given bool, err error) {
 	return "", given, wrongType(name, "a string")
 }
 
+// author reads the field updated_by; nil names nobody.
+func (f form) author() (*string, error) {
+	name, _, err := f.text("updated_by")
+	if err != nil || name == "" {
+		return nil, err
+	}
+	return &name, nil
+}
+
 // flag is a field's yes or no; left out is no.
 func (f form) flag(name string) (bool, error) {
 	switch value := f[name].(type) {

@@ -237,45 +237,6 @@ func (w *world) hold(organizationID string, paths ...string) {
 	}
 }
 
-func TestConflicts(t *testing.T) {
-	each(t, func(w *world) {
-		acme := w.connect("acme", nil)
-		m, err := w.db.Mirror(w.t.Context(), acme)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		m.Identity = mirror.Identity{Repository: repositoryUUID, Branch: "main", Prefix: "acme"}
-		doc := func(name string) *document.Document {
-			return (&document.Document{Kind: document.Toolkits, Slug: "a", Fields: map[string]any{"slug": "a", "name": name}}).Normalize()
-		}
-		err = w.db.Intend(w.t.Context(), m, "run", nil, []*mirror.Conflict{{
-			Key: mirror.Key{Kind: document.Toolkits, Path: "toolkits/a.json"}, Slug: "a", Reason: mirror.ConflictBothChanged,
-			Database: doc("ours"), Git: doc("theirs"), Decided: document.PreferGit, Places: []string{"/name"},
-		}})
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		got := w.do("GET", org("acme", "conflicts"), nil).is(200)
-		if got.at("items", 0, "git", "name") != "theirs" || got.at("items", 0, "database", "name") != "ours" || got.at("items", 0, "base") != nil ||
-			got.at("items", 0, "decided") != "git" || got.at("items", 0, "resolved_at") != nil {
-			w.t.Errorf("%s", got.Body)
-		}
-		w.do("GET", org("acme", "conflicts?all=true"), nil).is(200)
-		w.do("GET", org("acme", "conflicts?all=some"), nil).fails(400, "BAD_REQUEST", "all")
-		w.do("POST", org("acme", "conflicts/nope/resolve"), map[string]any{"take": "git"}).fails(404, "NOT_FOUND", "conflict")
-		resolve := org("acme", "conflicts/"+got.at("items", 0, "id").(string)+"/resolve")
-		w.do("POST", resolve, map[string]any{"take": "mine"}).fails(400, "BAD_REQUEST", "take")
-		w.do("POST", resolve, nil).fails(400, "BAD_REQUEST", "take")
-		w.do("POST", resolve, map[string]any{"take": "database"}).fails(410, "GONE")
-		if got := w.do("POST", resolve, map[string]any{"take": "git"}).is(200); got.at("resolved_at") == nil || got.at("resolution") != "git" {
-			w.t.Errorf("%s", got.Body)
-		}
-		w.do("POST", resolve, map[string]any{"take": "git"}).fails(409, "RESOLVED")
-		w.do("POST", org("acme", "conflicts/1/resolve"), map[string]any{"take": "git"}).fails(404, "NOT_FOUND")
-		w.do("POST", org("acme", "mirror/propose"), nil).fails(409, "NO_PULL_REQUESTS")
-	})
-}
-
 func TestOrganizations(t *testing.T) {
 	each(t, func(w *world) {
 		path := "/api/v1/organizations"

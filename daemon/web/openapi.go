@@ -27,6 +27,7 @@ type operation struct {
 	out      string // schema of the answer; "" is 204 without a body
 	created  bool   // 201 when something was created
 	accepted string // schema of a 202
+	nothing  string // when there is a 204 beside out; "" for never
 	media    string // of an answer that is no JSON
 	stream   bool
 	etag     bool
@@ -163,6 +164,9 @@ func (o operation) responses(admin bool) object {
 	responses[strconv.Itoa(status)] = success
 	if o.created {
 		responses[strconv.Itoa(http.StatusCreated)] = success
+	}
+	if o.nothing != "" {
+		responses[strconv.Itoa(http.StatusNoContent)] = object{"description": o.nothing}
 	}
 	if o.accepted != "" {
 		responses[strconv.Itoa(http.StatusAccepted)] = object{"description": "Queued", "content": content("application/json", o.accepted)}
