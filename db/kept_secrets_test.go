@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/confmirror/confmirror/mirror"
@@ -432,5 +433,39 @@ func TestKeptSecretsOfRequests(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	})
+}
+
+// TestKeptSecretsOfAConflict: the side that lost had an entry, and gets it back with its value when it is taken.
+func TestKeptSecretsOfAConflict(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		for host, want := range map[string]bool{atA: true, atB: false} {
+			id := newOrganization(t, d, fmt.Sprintf("kept-%t", want))
+			server := func(fields string) string { return `{"slug":"s","name":"S",` + fields + `}` }
+			var entity *Entity
+			for _, text := range []string{server(atA + `,"env":{"TOKEN":{"secret":true,"value":"hunter2"}}`), server(host)} {
+				var err error
+				if entity, _, err = d.PutEntity(ctx, id, document.MCPServers, "s", writeDoc(t, document.MCPServers, text)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			row := conflictRow{
+				ID: uuid.NewString(), OrganizationID: id, Kind: "mcp-servers", Path: "mcp-servers/s.json", Slug: "s", RowID: entity.ID,
+				Reason: string(mirror.ConflictBothChanged), Base: jsonColumn(server(atA + token)), Git: jsonColumn(server(atA)),
+				Database: jsonColumn(server(host + `,"env":{"TOKEN":{"secret":true,"description":"ask ops"}}`)),
+				Decided:  "git", CreatedAt: at(d.now()),
+			}
+			if err := d.gorm.Create(&row).Error; err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.ResolveConflict(ctx, id, row.ID, document.PreferDatabase, nil); err != nil {
+				t.Fatal(err)
+			}
+			entity = must(d.GetEntity(ctx, id, document.MCPServers, "s", ""))(t)
+			if diff := cmp.Diff(map[string]bool{"env/TOKEN": want}, entity.Secrets); diff != "" {
+				t.Errorf("at %s: %s", host, diff)
+			}
+		}
 	})
 }
