@@ -1,0 +1,190 @@
+package daemon_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+
+	"pgregory.net/rapid"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket"
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+)
+
+var (
+	// errCrash ends a run as a kill does: what was written stays, nothing more is.
+	errCrash = errors.New("crash")
+	// errBroken is a database or a network that fails once.
+	errBroken = errors.New("broken")
+)
+
+// boundary is where something happens to a run: before or after its step-th write.
+type boundary struct {
+	step  int
+	after bool
+	err   error  // what the run ends with; nil: it goes on
+	do    func() // what happens meanwhile
+	seen  int
+	dead  bool
+}
+
+// at performs one write, or what happens before or after it.
+func (b *boundary) at(write func() error) error {
+	if b.dead {
+		return errCrash
+	}
+	here := b.seen == b.step
+	b.seen++
+	if here && !b.after {
+		if err := b.happen(); err != nil {
+			return err
+		}
+	}
+	err := write()
+	if here && b.after {
+		if err := b.happen(); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (b *boundary) happen() error {
+	if b.do != nil {
+		b.do()
+	}
+	b.dead = errors.Is(b.err, errCrash)
+	return b.err
+}
+
+type failingStore struct {
+	mirror.Store
+	b *boundary
+}
+
+func (s failingStore) Import(ctx context.Context, m *mirror.Mirror, head mirror.Hash, runID string, changes []*mirror.RowChange) (out []mirror.Outcome, err error) {
+	err = s.b.at(func() error { out, err = s.Store.Import(ctx, m, head, runID, changes); return err })
+	return out, err
+}
+
+func (s failingStore) Intend(ctx context.Context, m *mirror.Mirror, runID string, intents []*mirror.Intent, conflicts []*mirror.Conflict) error {
+	return s.b.at(func() error { return s.Store.Intend(ctx, m, runID, intents, conflicts) })
+}
+
+func (s failingStore) Settle(ctx context.Context, m *mirror.Mirror, settlement *mirror.Settlement) error {
+	return s.b.at(func() error { return s.Store.Settle(ctx, m, settlement) })
+}
+
+type failingClone struct {
+	mirror.Clone
+	b *boundary
+}
+
+func (c failingClone) Push(ctx context.Context, b mirror.Built) error {
+	return c.b.at(func() error { return c.Clone.Push(ctx, b) })
+}
+
+func (c failingClone) Checkout(ctx context.Context, head mirror.Hash) error {
+	return c.b.at(func() error { return c.Clone.Checkout(ctx, head) })
+}
+
+func (h *history) boundary(err error, do func()) *boundary {
+	return &boundary{step: rapid.IntRange(0, 5).Draw(h.rt, "step"), after: rapid.Bool().Draw(h.rt, "after"), err: err, do: do}
+}
+
+func (h *history) request() mirror.Request {
+	return mirror.Request{
+		Look: rapid.Bool().Draw(h.rt, "look"),
+		Full: rapid.IntRange(0, 7).Draw(h.rt, "full") == 7,
+	}
+}
+
+// The faults. None of them edits what is mirrored.
+
+func (h *history) run() {
+	_, err := h.attempt("run", h.request(), nil)
+	h.tolerate(err)
+}
+
+// crash kills the process at a boundary.
+func (h *history) crash() {
+	_, err := h.attempt("crash", h.request(), h.boundary(errCrash, nil))
+	if !errors.Is(err, errCrash) {
+		h.tolerate(err)
+	}
+	h.dropClone(h.dir)
+}
+
+// fail lets one write fail; the process lives on.
+func (h *history) fail() {
+	_, err := h.attempt("fail", h.request(), h.boundary(errBroken, nil))
+	if !errors.Is(err, errBroken) {
+		h.tolerate(err)
+	}
+}
+
+func (h *history) loseClone() {
+	h.say("the clone is gone")
+	h.dropClone(h.dir)
+	h.must(os.RemoveAll(h.dir))
+}
+
+// loseAnswer: the push arrives, its answer does not.
+func (h *history) loseAnswer() {
+	undo := h.standIn.Inject(bitbuckettest.Fault{Repository: h.repo.FullName(), CutAnswer: true}, bitbuckettest.EndpointPush)
+	_, _ = h.attempt("lose the push's answer", h.request(), nil)
+	undo()
+}
+
+// beRaced: while a push is on its way somebody else's arrives.
+func (h *history) beRaced(edit func()) {
+	undo := h.standIn.Inject(bitbuckettest.Fault{Repository: h.repo.FullName(), Times: 1, Do: edit}, bitbuckettest.EndpointPush)
+	_, _ = h.attempt("be raced", h.request(), nil)
+	undo()
+}
+
+// editReadme is a commit that concerns nothing mirrored.
+func (h *history) editReadme() {
+	h.commitNow(bitbuckettest.Write("README.md", h.mark("readme")))
+	h.say("git: README.md is edited")
+}
+
+// beOvertaken: at a boundary another daemon takes the lease over and makes a whole
+// run; the first one goes on and does not know.
+func (h *history) beOvertaken() {
+	old, req := h.epoch, h.request()
+	_, err := h.attemptAs("be overtaken", h.dir, old, req, h.boundary(nil, func() {
+		h.exec("UPDATE bitbucket_connections SET lease_epoch = lease_epoch + 1 WHERE organization_id = '%s'", h.org.ID)
+		h.epoch++
+		_, err := h.attemptAs("  by another daemon", h.dir+"-other", h.epoch, mirror.Request{Look: true}, nil)
+		h.tolerate(err)
+	}))
+	if !errors.Is(err, mirror.ErrLeaseLost) {
+		h.tolerate(err)
+	}
+}
+
+// beStale is a run of a daemon that lost the lease long ago.
+func (h *history) beStale() {
+	_, err := h.attemptAs("a stale daemon's run", h.dir, h.epoch-1, h.request(), nil)
+	if !errors.Is(err, mirror.ErrLeaseLost) {
+		h.tolerate(err)
+	}
+}
+
+var (
+	modelTokens   bitbucket.TokenSources
+	modelTokensMu sync.Mutex
+)
+
+// credentials are those of the world's consumer.
+func (h *history) credentials() mirror.Credentials {
+	modelTokensMu.Lock()
+	defer modelTokensMu.Unlock()
+	m := h.config.Mirrors[0]
+	source, err := modelTokens.Source(bitbucket.Consumer{ID: m.ClientID, Secret: m.ClientSecret, URL: m.OAuthURL})
+	h.must(err)
+	return source
+}

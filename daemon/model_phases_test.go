@@ -1,0 +1,175 @@
+package daemon_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"pgregory.net/rapid"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// model is a history beside its reference.
+type model struct {
+	*history
+	refs   map[*modelKind]*reference
+	cursor mirror.Hash     // the head at the last rest
+	seen   map[string]bool // conflicts of earlier phases
+	judged int
+	loose  int
+}
+
+func newModel(h *history) *model {
+	m := &model{history: h, refs: map[*modelKind]*reference{}, seen: map[string]bool{}}
+	for _, k := range h.kinds {
+		m.refs[k] = newReference(k, h.policy, h.rules.KeepDeleted)
+	}
+	return m
+}
+
+// phase plays edits, faults and rest, and judges. It ends the history by false.
+func (m *model) phase() bool {
+	for range rapid.IntRange(1, 8).Draw(m.rt, "edits") {
+		m.play(m.edits())
+	}
+	head, err := m.repo.Head("main")
+	m.must(err)
+	rewritten := false
+	if m.cursor != "" {
+		_, err := m.repo.Git("merge-base", "--is-ancestor", string(m.cursor), string(head))
+		rewritten = err != nil
+	}
+	loose := ""
+	for _, k := range m.kinds {
+		ref := m.refs[k]
+		ref.settle(m.rows(k), m.files(k), m.done.touched, rewritten)
+		loose = cmp.Or(loose, ref.loose)
+	}
+	m.say("expected from here (rewritten %v)%s", rewritten, strings.Repeat(": not certain, "+loose, min(1, len(loose))))
+	for range rapid.IntRange(0, 3).Draw(m.rt, "faults") {
+		m.play(m.faults(m.editReadme))
+	}
+	if !m.rest() {
+		m.rt.Fatalf("the branch is gone")
+	}
+	m.done.touched = map[string]bool{}
+	if loose != "" {
+		m.loose++
+		return false
+	}
+	m.atRest()
+	m.bothSides()
+	m.judged++
+	for _, k := range m.kinds {
+		m.judge(k, m.refs[k])
+	}
+	m.judgeConflicts()
+	m.cursor, err = m.repo.Head("main")
+	m.must(err)
+	return !m.rt.Failed()
+}
+
+// judge compares a kind's rows and files with what the reference expects.
+func (m *model) judge(k *modelKind, ref *reference) {
+	rows := map[string]*row{}
+	for _, r := range m.rows(k) {
+		rows[r.id] = r
+	}
+	m.bindNew(ref, rows)
+	for _, id := range slices.Sorted(maps.Keys(ref.rows)) {
+		want, got := ref.rows[id], rows[id]
+		switch {
+		case got == nil:
+			m.rt.Errorf("%s: no row %v", k.table, want)
+			continue
+		case got.deleted != want.deleted, got.private != want.private, !got.doc.equal(want.doc), !maps.Equal(got.secrets, want.secrets):
+			m.rt.Errorf("%s: row\n  %s\nwant\n  %s", k.table, m.legible(got.String()), m.legible(want.String()))
+		case got.live() && (got.said.Error != nil) != ref.errors[id]:
+			m.rt.Errorf("%s: row %v has error %v, want one: %v", k.table, got, got.said.Error, ref.errors[id])
+		}
+	}
+	for id, r := range rows {
+		if ref.rows[id] == nil {
+			m.rt.Errorf("%s: row %s is not expected", k.table, m.legible(r.String()))
+		}
+	}
+	files := m.files(k)
+	for _, slug := range modelSlugs {
+		got, want := files[slug], ref.files[slug]
+		switch {
+		case (got == nil) != (want == nil):
+			m.rt.Errorf("%s: there: %v, want %v", k.path(slug), got != nil, want != nil)
+		case got == nil:
+		case want.bad && got.text != want.text, !want.bad && !got.doc.equal(want.doc):
+			m.rt.Errorf("%s: %s, want %s", k.path(slug), m.legible(got.text), m.legible(want.doc.String()+want.text))
+		}
+		if got != nil && ref.bases[slug] != nil {
+			ref.bases[slug].text = got.text
+		}
+	}
+	rejected := map[string]bool{}
+	for _, line := range m.read("SELECT slug FROM rejected_files WHERE organization_id = '%s' AND kind = '%s'", m.org.ID, k.kind) {
+		rejected[line[0]] = true
+	}
+	if !maps.Equal(rejected, ref.rejected) {
+		m.rt.Errorf("%s: rejected %v, want %v", k.table, rejected, ref.rejected)
+	}
+}
+
+// bindNew finds the rows that were made by imports: each has the slug that it was made for.
+func (m *model) bindNew(ref *reference, rows map[string]*row) {
+	for _, id := range slices.Sorted(maps.Keys(ref.rows)) {
+		slug, isNew := strings.CutPrefix(id, "new ")
+		if !isNew {
+			continue
+		}
+		for _, r := range rows {
+			if r.live() && r.slug == slug && ref.rows[r.id] == nil {
+				ref.rows[r.id] = ref.rows[id]
+				ref.rows[r.id].id = r.id
+				delete(ref.rows, id)
+				for _, base := range ref.bases {
+					if base.row == id {
+						base.row = r.id
+					}
+				}
+				break
+			}
+		}
+	}
+}
+
+// judgeConflicts compares the conflicts of this phase with the expected ones.
+func (m *model) judgeConflicts() {
+	got, want, maybe := map[string]int{}, map[string]int{}, map[string]int{}
+	for _, line := range m.read("SELECT id, kind, reason, decided, database, git FROM conflicts WHERE organization_id = '%s'", m.org.ID) {
+		if m.seen[line[0]] {
+			continue
+		}
+		m.seen[line[0]] = true
+		got[fmt.Sprintln(line[1], line[2], line[3], m.keptDoc(line[4]), m.keptDoc(line[5]))]++
+	}
+	for k, ref := range m.refs {
+		for _, c := range ref.conflicts {
+			text := fmt.Sprintln(k.kind, c.reason, c.decided, c.database, c.git)
+			if c.maybe {
+				maybe[text]++
+			} else {
+				want[text]++
+			}
+		}
+	}
+	for text, n := range got {
+		if n < want[text] || n > want[text]+maybe[text] {
+			m.rt.Errorf("%d conflicts, want %d: %s", n, want[text], m.legible(text))
+		}
+	}
+	for text, n := range want {
+		if got[text] == 0 {
+			m.rt.Errorf("no conflict, want %d: %s", n, m.legible(text))
+		}
+	}
+}

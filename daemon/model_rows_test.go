@@ -1,0 +1,293 @@
+package daemon_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// What other programs do to rows. An operation that finds nothing to work on does nothing.
+
+// done is what was edited, to ask later where it went.
+type done struct {
+	touched map[string]bool   // rows written since the last rest
+	inRow   map[string]string // the last text that the database wrote, by row and key
+	inFile  map[string]string // the last text that git wrote, by path and key
+	secret  map[string]string // the last value of a secret, by row and name
+}
+
+func newDone() done {
+	return done{map[string]bool{}, map[string]string{}, map[string]string{}, map[string]string{}}
+}
+
+// forget a row or a path: its edits were undone by their own side.
+func (d *done) forget(from map[string]string, place string) {
+	maps.DeleteFunc(from, func(key, _ string) bool { return strings.HasPrefix(key, place+" ") })
+}
+
+func (h *history) kind() *modelKind { return rapid.SampledFrom(h.kinds).Draw(h.rt, "kind") }
+
+// modelSlugs are few, so that edits meet.
+var modelSlugs = []string{"a", "b", "c"}
+
+func (h *history) slug() string { return rapid.SampledFrom(modelSlugs).Draw(h.rt, "slug") }
+
+// pick draws one, or nil.
+func pick[T any](h *history, what string, from []T) (one T) {
+	if len(from) > 0 {
+		one = rapid.SampledFrom(from).Draw(h.rt, what)
+	}
+	return one
+}
+
+// newRowID sorts anywhere among the others.
+func (h *history) newRowID() string {
+	h.serial++
+	return fmt.Sprintf("%02x000000-%s-4%s-8%s-%012x", rapid.IntRange(0, 255).Draw(h.rt, "order of ids"),
+		h.org.Slug[1:5], h.org.Slug[5:8], h.org.Slug[8:11], h.serial)
+}
+
+// newDoc is a document that shares nothing with another one.
+func (h *history) newDoc(k *modelKind, side, slug string) doc {
+	d := doc{"slug": slug}
+	for _, key := range k.texts {
+		d[key] = h.mark(side)
+	}
+	maps.Copy(d, k.fixed)
+	if k.unique != "" {
+		d[k.unique] = "https://" + strings.TrimSuffix(h.mark(side), "-") + ".example.com/"
+	}
+	return d
+}
+
+// write brings a row's columns to another document.
+func (h *history) write(k *modelKind, r *row, to doc, secrets map[string]string) {
+	var set []string
+	for _, column := range k.columns() {
+		if was, is := r.doc.column(k, column, r.secrets), to.column(k, column, secrets); was != is {
+			set = append(set, column+" = "+is)
+		}
+	}
+	if len(set) == 0 {
+		set = []string{"name = name"}
+	}
+	h.exec("UPDATE %s SET %s WHERE id = '%s'", k.table, strings.Join(set, ", "), r.id)
+	h.done.touched[r.id] = true
+	for key, text := range to {
+		if text != r.doc[key] && key != "slug" && !strings.HasPrefix(text, "[") {
+			h.done.inRow[r.id+" "+key] = text
+		}
+	}
+	for key := range r.doc {
+		if to[key] == "" {
+			delete(h.done.inRow, r.id+" "+key)
+		}
+	}
+	for name, value := range secrets {
+		if value != r.secrets[name] {
+			h.done.secret[r.id+" "+name] = value
+		}
+	}
+	h.say("db: %s %s: %s", k.table, r.id, strings.Join(set, ", "))
+}
+
+func (h *history) editRow() {
+	k := h.kind()
+	r := pick(h, "row", h.rowsThat(k, (*row).live))
+	if r == nil {
+		return
+	}
+	to, secrets := r.doc.clone(), maps.Clone(r.secrets)
+	for range rapid.IntRange(1, 2).Draw(h.rt, "places") {
+		to = h.editPlace(k, to, secrets, "db")
+	}
+	h.write(k, r, to, secrets)
+}
+
+// editPlace changes one place of a document; secrets is nil for a file.
+func (h *history) editPlace(k *modelKind, d doc, secrets map[string]string, side string) doc {
+	places := slices.Concat(k.texts, []string{"x-note", "x-note"})
+	if k.list != "" {
+		places = append(places, "list", "list")
+	}
+	if slices.Contains(k.others, "env") {
+		places = append(places, "env.MODE", "env.ZONE")
+		if secrets != nil {
+			places = append(places, "env.TOKEN", "env.KEY")
+		}
+	}
+	switch place := rapid.SampledFrom(places).Draw(h.rt, "place"); {
+	case place == "list":
+		return h.toggle(k, d)
+	case place == "env.TOKEN" || place == "env.KEY":
+		name := place[len("env."):]
+		if d[place] != "" && rapid.IntRange(0, 3).Draw(h.rt, "remove") == 3 {
+			delete(secrets, name)
+			return d.with(place, "")
+		}
+		secrets[name] = h.mark("secret-value")
+		return d.with(place, "secret")
+	case strings.HasPrefix(place, "env."):
+		if d[place] != "" && rapid.IntRange(0, 3).Draw(h.rt, "remove") == 3 {
+			return d.with(place, "")
+		}
+		return d.with(place, "="+h.mark(side))
+	case place == "x-note" && d[place] != "" && rapid.Bool().Draw(h.rt, "remove"):
+		return d.with(place, "")
+	default:
+		return d.with(place, h.mark(side))
+	}
+}
+
+// toggle adds an element to the set, or takes one out.
+func (h *history) toggle(k *modelKind, d doc) doc {
+	element := rapid.SampledFrom([]string{"p", "q", "r", "s"}).Draw(h.rt, "element")
+	elements := d.list(k.list)
+	if i := slices.Index(elements, element); i >= 0 {
+		elements = slices.Delete(elements, i, i+1)
+	} else {
+		elements = append(elements, element)
+	}
+	return d.with(k.list, listText(elements))
+}
+
+// touchRow saves a row as it is.
+func (h *history) touchRow() {
+	k := h.kind()
+	if r := pick(h, "row", h.rowsThat(k, (*row).live)); r != nil {
+		h.write(k, r, r.doc, r.secrets)
+	}
+}
+
+func (h *history) insertRow() {
+	k, slug := h.kind(), h.slug()
+	if h.liveAt(k, slug) != nil {
+		return
+	}
+	id, d, secrets := h.newRowID(), h.newDoc(k, "db", slug), map[string]string{}
+	if rapid.Bool().Draw(h.rt, "more") {
+		d = h.editPlace(k, d, secrets, "db")
+	}
+	columns, values := []string{"id", "organization_id"}, []string{quote(id), quote(h.org.ID)}
+	for _, column := range k.columns() {
+		columns, values = append(columns, column), append(values, d.column(k, column, secrets))
+	}
+	h.exec("INSERT INTO %s (%s) VALUES (%s)", k.table, strings.Join(columns, ", "), strings.Join(values, ", "))
+	h.done.touched[id] = true
+	for key, text := range d {
+		if key != "slug" && k.fixed[key] == "" && !strings.HasPrefix(text, "[") {
+			h.done.inRow[id+" "+key] = text
+		}
+	}
+	for name, value := range secrets {
+		h.done.secret[id+" "+name] = value
+	}
+	h.say("db: insert %s %s %v", k.table, id, d)
+}
+
+// liveAt is the organization-level row with a slug.
+func (h *history) liveAt(k *modelKind, slug string) *row {
+	return first(h.rowsThat(k, func(r *row) bool { return r.live() && r.slug == slug }))
+}
+
+func first[T any](list []T) (one T) {
+	if len(list) > 0 {
+		one = list[0]
+	}
+	return one
+}
+
+func (h *history) deleteRow() {
+	k := h.kind()
+	r, hard := pick(h, "row", h.rowsThat(k, (*row).live)), rapid.Bool().Draw(h.rt, "for good")
+	if r == nil {
+		return
+	}
+	if hard {
+		h.exec("DELETE FROM %s WHERE id = '%s'", k.table, r.id)
+	} else {
+		h.exec("UPDATE %s SET deleted_at = '%s' WHERE id = '%s'", k.table, time.Now().UTC().Format(time.RFC3339Nano), r.id)
+	}
+	h.done.touched[r.id] = true
+	h.done.forget(h.done.inRow, r.id)
+	h.done.forget(h.done.secret, r.id)
+	h.say("db: delete %s %s (%s), for good: %v", k.table, r.id, r.slug, hard)
+}
+
+func (h *history) restoreRow() {
+	k := h.kind()
+	r := pick(h, "row", h.rowsThat(k, func(r *row) bool { return r.deleted && !r.private }))
+	if r == nil || h.liveAt(k, r.slug) != nil {
+		return
+	}
+	h.set(k, r, "deleted_at = NULL")
+}
+
+func (h *history) set(k *modelKind, r *row, assignment string) {
+	h.exec("UPDATE %s SET %s WHERE id = '%s'", k.table, assignment, r.id)
+	h.done.touched[r.id] = true
+	h.say("db: %s %s (%s): %s", k.table, r.id, r.slug, assignment)
+}
+
+func (h *history) makePrivate() {
+	k := h.kind()
+	r := pick(h, "row", h.rowsThat(k, (*row).live))
+	if r == nil || len(h.rowsThat(k, func(o *row) bool { return o.private && o.slug == r.slug })) > 0 {
+		return
+	}
+	h.set(k, r, "owner_id = "+quote(h.org.ID))
+}
+
+func (h *history) makePublic() {
+	k := h.kind()
+	r := pick(h, "row", h.rowsThat(k, func(r *row) bool { return r.private && !r.deleted }))
+	if r == nil || h.liveAt(k, r.slug) != nil {
+		return
+	}
+	h.set(k, r, "owner_id = NULL")
+}
+
+func (h *history) renameRow() {
+	k, to := h.kind(), h.slug()
+	r := pick(h, "row", h.rowsThat(k, (*row).live))
+	if r == nil || h.liveAt(k, to) != nil {
+		return
+	}
+	h.set(k, r, "slug = "+quote(to))
+}
+
+// swapRows gives two rows each other's slug.
+func (h *history) swapRows() {
+	k := h.kind()
+	live := h.rowsThat(k, (*row).live)
+	if len(live) < 2 {
+		return
+	}
+	a := rapid.SampledFrom(live).Draw(h.rt, "row")
+	b := rapid.SampledFrom(slices.DeleteFunc(live, func(r *row) bool { return r.id == a.id })).Draw(h.rt, "other")
+	h.atOnce(func() {
+		h.set(k, a, "slug = 'between'")
+		h.set(k, b, "slug = "+quote(a.slug))
+		h.set(k, a, "slug = "+quote(b.slug))
+	})
+}
+
+// atOnce makes one transaction of what is done to rows.
+func (h *history) atOnce(do func()) {
+	if h.tx != nil {
+		do()
+		return
+	}
+	var err error
+	h.tx, err = h.sql.Begin()
+	h.must(err)
+	defer func() { h.tx = nil }()
+	h.say("db: begin")
+	do()
+	h.must(h.tx.Commit())
+	h.say("db: commit")
+}
