@@ -169,6 +169,12 @@ func TestAcceptASecretAtTheNewPlace(t *testing.T) {
 		if got := w.query("SELECT env FROM mcp_servers WHERE slug = 'b'"); !strings.Contains(got, "canary-1") || strings.Contains(got, "planted") {
 			t.Errorf("env: %s", got)
 		}
+		if code := w.entityError("mcp-servers", "b"); code != "VALIDATION_FAILED" {
+			t.Errorf("the row whose place is taken by a refused file has %q", code)
+		}
+		w.quiet()
+		w.exec("UPDATE mcp_servers SET name = name WHERE slug = 'b'")
+		w.synced()
 		if f := w.files()["mcp-servers/b.json"]; strings.Contains(f, "planted") || strings.Contains(f, "canary") {
 			t.Errorf("file:\n%s", f)
 		}

@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
@@ -38,6 +39,23 @@ func TestUpgradedDigests(t *testing.T) {
 		}
 		if !w.branchHas("toolkits/b.json", "edited") {
 			t.Error("the edit was not exported")
+		}
+	})
+}
+
+// A file that was agreed on is not refused by a limit that was lowered since: an edit
+// of its row is exported at once.
+func TestLoweredLimit(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("commands", "slug", "'a'", "name", "'A'", "prompt", quote(strings.Repeat("long ", 2000)))
+		w.synced()
+		w.stop()
+		w.config.Sync.MaxFileSize = 1 << 10
+		w.start()
+		w.exec("UPDATE commands SET prompt = 'short'")
+		w.synced()
+		if !w.branchHas("commands/a.json", `"short"`) || w.entityError("commands", "a") != "" {
+			t.Errorf("%s: %s", w.entityError("commands", "a"), w.files()["commands/a.json"])
 		}
 	})
 }

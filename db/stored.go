@@ -151,9 +151,11 @@ func (s *storedRow) row(doc *document.Document, limits document.Limits) *mirror.
 }
 
 // credentials reports whether an MCP server's row holds what only its target may get.
+// Values of entries do not count in a soft-deleted row: it comes back for another
+// target without them.
 func (s *storedRow) credentials() bool {
 	server, ok := s.record.(*serverRow)
-	return ok && (server.Auth != "" || document.HasSecrets(s.document))
+	return ok && (server.Auth != "" || !server.Entity.DeletedAt.Valid && document.HasSecrets(s.document))
 }
 
 // put writes a document in stored form into the record's columns. What is absent

@@ -170,14 +170,10 @@ func (a *apply) export(ctx context.Context) error {
 		}
 		if !d.toRow {
 			conflicts = append(conflicts, d.Conflicts...)
-			a.report.Conflicts += len(d.Conflicts)
 		}
 	}
 	if len(a.exports) == 0 {
-		if len(conflicts) > 0 {
-			return a.Store.Intend(ctx, a.mirror, a.req.RunID, nil, conflicts)
-		}
-		return nil
+		return a.intend(ctx, nil, conflicts)
 	}
 	if a.req.Refused != nil {
 		return a.req.Refused
@@ -200,9 +196,9 @@ func (a *apply) export(ctx context.Context) error {
 		return err
 	}
 	if built.Head() == built.Parent() {
-		return nil // the files say it already
+		return a.intend(ctx, nil, conflicts) // the files say it already
 	}
-	if err := a.Store.Intend(ctx, a.mirror, a.req.RunID, intents, conflicts); err != nil {
+	if err := a.intend(ctx, intents, conflicts); err != nil {
 		return err
 	}
 	a.progress("push", 0, len(a.exports))
@@ -218,6 +214,18 @@ func (a *apply) export(ctx context.Context) error {
 	// This push was made from the observed head, so no earlier one can still arrive.
 	a.dropIntents(a.obs.Intents)
 	a.dropIntents(intents)
+	return nil
+}
+
+// intend says what the push will make agreed, and keeps what it overwrites.
+func (a *apply) intend(ctx context.Context, intents []*Intent, conflicts []*Conflict) error {
+	if len(intents)+len(conflicts) == 0 {
+		return nil
+	}
+	if err := a.Store.Intend(ctx, a.mirror, a.req.RunID, intents, conflicts); err != nil {
+		return err
+	}
+	a.report.Conflicts += len(conflicts)
 	return nil
 }
 

@@ -41,6 +41,9 @@ func (a *apply) newExport(d *Decision) *export {
 // fileChange edits the JSON file that is there, or writes a new one.
 func (e *export) fileChange(f *File) {
 	var text []byte
+	if t := e.Target; t != nil && t.Exists() && t.Path == e.path {
+		f = t // somebody's layout, which stands there already
+	}
 	if f.Exists() && f.Problem == nil && f.Content != nil {
 		text = document.Edit(f.Content.Bytes, e.Document)
 	} else {

@@ -8,12 +8,17 @@ import (
 
 // GitIntegration is what the column git_integration holds.
 type GitIntegration struct {
-	Path     string       `json:"path,omitempty"`
-	GitID    string       `json:"oid,omitempty"`
-	Commit   Hash         `json:"commit,omitempty"`
-	SyncedAt *time.Time   `json:"synced_at,omitempty"`
-	Error    *EntityError `json:"error,omitempty"`
+	Path     string     `json:"path,omitempty"`
+	GitID    string     `json:"oid,omitempty"`
+	Commit   Hash       `json:"commit,omitempty"`
+	SyncedAt *time.Time `json:"synced_at,omitempty"`
+	// Pending is PendingRemoval while the branch still has a row's file that became private.
+	Pending string       `json:"pending,omitempty"`
+	Error   *EntityError `json:"error,omitempty"`
 }
+
+// PendingRemoval: the row is private and its file is still on the branch.
+const PendingRemoval = "removal"
 
 // EntityError is a document.Problem as it is recorded.
 type EntityError struct {
@@ -36,10 +41,11 @@ func (a *apply) status(d *Decision, e *export) *RowStatus {
 		if d.Base == nil && d.Row.Private {
 			return nil
 		}
-		next.Error = a.keepError(d)
-		if a.formMoved(d) {
-			next.GitID = d.file().GitID
+		// A run that died before its settle did not get to say what it had synced.
+		if f := d.file(); d.Effect == Nothing && d.Base != nil && f.Exists() && (next.Path != f.Path || next.GitID != f.GitID) {
+			next = a.synced(f.Path, f.GitID, a.head, nil)
 		}
+		next.Error, next.Pending = a.keepError(d), ""
 	case Refuse:
 		next.Error = a.keepError(d)
 		if next.Path == "" {
@@ -47,6 +53,10 @@ func (a *apply) status(d *Decision, e *export) *RowStatus {
 		}
 	case RemoveFile, Forget:
 		next = GitIntegration{}
+		if e == nil && d.toFile {
+			next = d.Row.Integration
+			next.Pending = PendingRemoval
+		}
 	case Converge:
 		if d.toRow && e == nil {
 			return nil // written with the import
@@ -96,7 +106,7 @@ func (a *apply) synced(path, gitID string, commit Hash, p *document.Problem) Git
 
 // same compares what is recorded, dates apart.
 func (g GitIntegration) same(other GitIntegration) bool {
-	if g.Path != other.Path || g.GitID != other.GitID || g.Commit != other.Commit || (g.Error == nil) != (other.Error == nil) {
+	if g.Path != other.Path || g.Pending != other.Pending || g.GitID != other.GitID || g.Commit != other.Commit || (g.Error == nil) != (other.Error == nil) {
 		return false
 	}
 	return g.Error == nil || (g.Error.Code == other.Error.Code && g.Error.Message == other.Error.Message && g.Error.Path == other.Error.Path)

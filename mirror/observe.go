@@ -244,8 +244,20 @@ func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error 
 		if err := s.File.read(ctx, c, limits); err != nil {
 			return err
 		}
+		if untouched && s.File.Problem != nil {
+			s.File.acceptAgreed()
+		}
 	}
 	return nil
+}
+
+// acceptAgreed forgives a file what limits that were lowered since say against it: it
+// was agreed on, and an edit of its row may be what mends it.
+func (f *File) acceptAgreed() {
+	f.Problem = nil
+	if f.Content != nil {
+		f.Document, f.Problem = parse(f.Kind, f.Slug, f.Content, noLimits)
+	}
 }
 
 // leaving are the slugs that entities give up, perhaps for another one: a toolkit that

@@ -86,7 +86,7 @@ func (p *planner) refuseSecrets() {
 			}
 		}
 		f := s.file()
-		if f.Document == nil || s.Replaced && s.gitChange() == same { // what was another row's may have been public
+		if f.Document == nil || s.gitChange() == same { // it was public when it was agreed on, or another row's
 			continue
 		}
 		if problem := document.CheckSecrets(f.Document, s.Row.Document); problem != nil {

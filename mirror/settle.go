@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // settle remembers what the round did, in one transaction.
@@ -128,6 +129,11 @@ func (a *apply) leavePending(d *Decision) {
 		u = &left
 	}
 	a.leave(d, u)
+	if d.Effect == RemoveFile {
+		if status := a.status(d, nil); status != nil {
+			a.s.Statuses = append(a.s.Statuses, *status)
+		}
+	}
 }
 
 func (a *apply) settleDecision(d *Decision, e *export) {
@@ -254,13 +260,13 @@ func (a *apply) settleRefused(d *Decision) {
 		level = slog.LevelDebug
 	}
 	a.log.Log(context.Background(), level, "refused", "kind", d.Kind, "slug", d.Slug(), "path", f.Path, "code", d.Problem.Code, "problem", d.Problem.Message)
-	if d.RowProblem { // the row's next edit brings it back
-		if d.Left != nil && d.Left.Reason != ReasonInvalid {
-			for _, key := range a.keys(d) {
-				a.close(key) // it is held, blocked or raced no longer
-			}
+	if (d.RowProblem || d.atTarget) && d.Left != nil && d.Left.Reason != ReasonInvalid {
+		for _, key := range a.keys(d) {
+			a.close(key) // it is held, blocked or raced no longer
 		}
-		return
+	}
+	if d.RowProblem {
+		return // the row's next edit brings it back
 	}
 	key := Key{d.Kind, f.Path}
 	if d.slip != nil {
@@ -268,6 +274,9 @@ func (a *apply) settleRefused(d *Decision) {
 	}
 	u := &Unsettled{Key: key, RowID: rowID(d), Slug: f.Slug, Reason: ReasonInvalid, WaitsFor: d.Problem.WaitsFor, Due: d.Due, Digest: d.digest, GitID: f.GitID}
 	a.s.Unsettled = append(a.s.Unsettled, u)
+	if d.recorded() && d.Left != nil && slices.Equal(d.Left.WaitsFor, d.Problem.WaitsFor) {
+		return // it is told as it was, date and all
+	}
 	if !d.live() {
 		a.s.Rejected = append(a.s.Rejected, &RejectedFile{Key: key, Slug: f.Slug, GitID: f.GitID, Error: a.entityError(d.Problem, f.Path)})
 	} else if d.Left != nil {
@@ -315,8 +324,8 @@ func (a *apply) state(held heldNow, pushFault error) State {
 	gone := a.s.Deletions[ToDatabase] + len(a.s.DropBases)
 	if a.obs.Mirrored <= gone && len(a.s.Bases) == 0 && a.report.Imported == 0 {
 		s.Conditions = append(s.Conditions, Detail{Code: CodeNothingEligible,
-			Message: "There is nothing to mirror yet: the database has no organization-level entity (rows with an owner_id are private) and the branch has no file of the five kinds.",
-			Remedy:  "Add an entity without owner_id, or a file such as toolkits/example.json on the branch.", Since: now})
+			Message: "There is nothing to mirror yet: the database has no organization-level entity without errors (rows with an owner_id are private) and the branch has no valid file of the five kinds.",
+			Remedy:  "Add an entity without owner_id, or a file such as toolkits/example.json on the branch; mend those that are listed with errors.", Since: now})
 	}
 	return s
 }

@@ -102,8 +102,8 @@ var knownErrors = []struct {
 	{mirror.ErrNoMirror, *disconnected()},
 	{db.ErrSlugTaken, *fail(http.StatusConflict, "SLUG_TAKEN", "Another one has that slug already.")},
 	{db.ErrPrecondition, *fail(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "It was changed meanwhile: it is not what If-Match names. Read it again.")},
-	{db.ErrNoHold, *fail(http.StatusNotFound, "NO_HOLD", "No deletions are held.")},
-	{db.ErrHoldChanged, *fail(http.StatusConflict, "HOLD_CHANGED", "The list of held deletions has changed. Read it again with GET mirror/hold, then decide.")},
+	{db.ErrNoHold, *fail(http.StatusNotFound, "NO_HOLD", "Nothing is held.")},
+	{db.ErrHoldChanged, *fail(http.StatusConflict, "HOLD_CHANGED", "The list of what is held has changed. Read it again with GET mirror/hold, then decide.")},
 	{db.ErrGone, failure{
 		status: http.StatusGone, code: "GONE", message: "The entity is gone or private now, so there is nothing to give a side to.",
 		remedy: "Restore it first, or take the side that has won to put the conflict away.",
