@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,19 +20,22 @@ func (p *Program) conflictsCommand() *cobra.Command {
 	var all, asJSON bool
 	c := &cobra.Command{
 		Use:   "conflicts",
-		Short: "List the documents that lost a conflict",
+		Short: "List conflicts, show one, or take its other side",
 		Long: `List conflicts: places that both sides changed since they last agreed. The policy
-decided each (sync.conflict); the losing document is kept whole, and --json prints it.
+decided each (sync.conflict); the losing document is kept whole. "show" prints what the
+sides have, "take" gives the places to one of them.
 
 Exit status: 0 no conflict is open; 3 some are.`,
 		Example: `  confmirror conflicts
-  confmirror conflicts --all --json`,
+  confmirror conflicts show 3f1c0a9b
+  confmirror conflicts take 3f1c0a9b database`,
 		Args: cobra.NoArgs,
 		RunE: p.work(func(ctx context.Context, _ []string) error { return p.conflicts(ctx, organization, all, asJSON) }),
 	}
 	organizationFlag(c, &organization, "only this organization (`slug`)")
 	c.Flags().BoolVar(&all, "all", false, "resolved ones, too")
 	c.Flags().BoolVar(&asJSON, "json", false, `print JSON: {"items": [...]}, documents included`)
+	c.AddCommand(p.showConflictCommand(), p.takeCommand())
 	return c
 }
 
@@ -50,6 +54,14 @@ type keptConflict struct {
 	Database     *document.Document    `json:"database"`
 	CreatedAt    time.Time             `json:"created_at"`
 	ResolvedAt   *time.Time            `json:"resolved_at"`
+	Resolution   string                `json:"resolution,omitempty"`
+}
+
+func newKeptConflict(organization string, c *db.Conflict) keptConflict {
+	return keptConflict{
+		organization, c.ID, c.Kind, c.Slug, c.Path, c.Reason, append([]string{}, c.Places...), c.Decided,
+		c.Base, c.Git, c.Database, c.CreatedAt, c.ResolvedAt, c.Resolution,
+	}
 }
 
 func (p *Program) conflicts(ctx context.Context, organization string, all, asJSON bool) error {
@@ -102,10 +114,7 @@ func (s *site) conflicts(ctx context.Context, organization string, all bool) ([]
 				return nil, err
 			}
 			for _, c := range kept {
-				list = append(list, keptConflict{
-					ref.Organization, c.ID, c.Kind, c.Slug, c.Path, c.Reason, c.Places, c.Decided,
-					c.Base, c.Git, c.Database, c.CreatedAt, c.ResolvedAt,
-				})
+				list = append(list, newKeptConflict(ref.Organization, c))
 			}
 			if page.Cursor = next; next == "" {
 				break
@@ -127,8 +136,47 @@ func (p *Program) printConflicts(list []keptConflict) {
 		if k.ResolvedAt != nil {
 			when += ", resolved"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Organization, k.Path, k.Reason,
-			cmp.Or(string(k.Decided), "-"), cmp.Or(strings.Join(k.Places, " "), "-"), when)
+		winner := cmp.Or(k.Resolution, string(k.Decided), "-")
+		places := cmp.Or(strings.Join(k.Places, " "), "-")
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Organization, k.Path, k.Reason, winner, places, when)
 	}
 	w.Flush()
+}
+
+// conflict finds a conflict by its id, or by as much of it as is its alone.
+func (s *site) conflict(ctx context.Context, organization, id string) (*db.Organization, *db.Conflict, error) {
+	within := ""
+	if organization != "" {
+		o, err := s.find(ctx, organization)
+		if err != nil {
+			return nil, nil, err
+		}
+		within = o.ID
+	}
+	refs, err := s.db.ConflictsLike(ctx, within, strings.ToLower(id))
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(refs) == 0:
+		return nil, nil, unknownConflict(id)
+	case len(refs) > 1:
+		var ids []string
+		for _, ref := range refs {
+			ids = append(ids, ref.ID)
+		}
+		return nil, nil, hint(misuse("%q begins more than one conflict's id: %s", id, strings.Join(ids, ", ")), "write more of it")
+	}
+	o, err := s.db.OrganizationByID(ctx, refs[0].OrganizationID)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := s.db.Conflict(ctx, o.ID, refs[0].ID)
+	if errors.Is(err, db.ErrNotFound) {
+		err = unknownConflict(id)
+	}
+	return o, c, err
+}
+
+func unknownConflict(id string) error {
+	return hint(misuse("there is no conflict %q", id), "`confmirror conflicts --all` lists them")
 }

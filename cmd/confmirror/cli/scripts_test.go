@@ -32,6 +32,7 @@ func scriptCommands(t *testing.T) map[string]command {
 		"await":     await,
 		"terminate": terminate,
 		"sql":       runSQL,
+		"remember":  remember,
 		"bitbucket": runBitbucket,
 		// postgres NAME sets NAME to the URL of a fresh database.
 		"postgres": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -62,6 +63,11 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 		text := os.Expand(ts.ReadFile(name), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 	}
+}
+
+// remember NAME sets NAME to what was printed last.
+func remember(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
 // freeport NAME sets NAME to an address that nothing listens on.
