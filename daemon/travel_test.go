@@ -236,3 +236,34 @@ func TestPlainGitHost(t *testing.T) {
 		}
 	})
 }
+
+// F3: the main branch is not called main, and a change of it is told, not followed.
+func TestMainBranchChanges_F3(t *testing.T) {
+	rename := func(w *world) {
+		w.must(w.repo.SetMainBranch("trunk"))
+	}
+	eachWorld(t, rename, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'")
+		w.synced()
+		if _, err := w.repo.Git("branch", "develop", "trunk"); err != nil {
+			t.Fatal(err)
+		}
+		w.must(w.repo.SetMainBranch("develop"))
+		told := func() string {
+			var codes []string
+			for _, c := range w.mirror()["conditions"].([]any) {
+				codes = append(codes, c.(map[string]any)["code"].(string))
+			}
+			return strings.Join(codes, " ")
+		}
+		w.synced()
+		if m := w.mirror(); told() != "MAIN_BRANCH_CHANGED" || m["branch"] != "trunk" || m["state"] != "ok" {
+			t.Errorf("mirror: %v", m)
+		}
+		w.must(w.repo.SetMainBranch("trunk"))
+		w.synced()
+		if told() != "" {
+			t.Errorf("conditions: %s", told())
+		}
+	})
+}

@@ -34,7 +34,7 @@ func newApply(r *run, v *view, p *Plan) *apply {
 func (a *apply) idle() bool {
 	if len(a.obs.Changes) > 0 || len(a.foundIntents) > 0 || len(a.mirror.ImportedFrom) > 0 || len(a.obs.Unsettled) > 0 || a.req.Record ||
 		a.obs.Requested > a.mirror.Covered || a.mirror.Cursor != a.view.head ||
-		a.mirror.RemoteSeen != a.view.head || a.mirror.State.Name != StateOK {
+		a.mirror.RemoteSeen != a.view.head || a.mirror.State.Name != StateOK || !a.mainTold() {
 		return false
 	}
 	for _, d := range a.plan.Decisions {

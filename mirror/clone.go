@@ -18,6 +18,8 @@ type Head struct {
 	Hash Hash
 	// Empty: the repository has no branch at all; a first push makes ours.
 	Empty bool
+	// Main is the repository's main branch, where its HEAD points; "" if it does not say.
+	Main string
 }
 
 // Entry is one entity's place in a tree: a JSON file, or a skill's directory.

@@ -22,6 +22,9 @@ const (
 	CodeAlreadyConnected      = "ALREADY_CONNECTED"
 	CodeDatabaseCopied        = "DATABASE_COPIED"
 	CodeNothingEligible       = "NOTHING_ELIGIBLE"
+	// CodeMainBranchChanged: a condition of a mirror that was connected to "the main
+	// branch": the repository has another one now.
+	CodeMainBranchChanged = "MAIN_BRANCH_CHANGED"
 	// CodeCloneFailed: the clone on this machine cannot be used (disk full, not writable).
 	CodeCloneFailed = "CLONE_FAILED"
 	// CodeDatabaseFailed: the database does not answer.

@@ -13,6 +13,7 @@ import (
 // view is what one round of a run observed on all three sides.
 type view struct {
 	head      Hash
+	main      string // the remote's main branch; "" if it was not asked
 	full      bool
 	rewritten bool
 	obs       *Observation
@@ -99,7 +100,7 @@ func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) e
 			return err
 		}
 	}
-	v.head = head.Hash
+	v.head, v.main = head.Hash, head.Main
 	return nil
 }
 

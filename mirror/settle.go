@@ -290,46 +290,6 @@ func (a *apply) formMoved(d *Decision) bool {
 	return d.Effect == Nothing && d.Base != nil && d.live() && f.Exists() && f.Document != nil && f.GitID != d.Base.GitID
 }
 
-// state is how the round leaves the mirror.
-func (a *apply) state(held heldNow, pushFault error) State {
-	s := State{Name: StateOK, Conditions: []Detail{}}
-	now := a.Now().UTC()
-	since := func(d *Detail) *Detail {
-		if was := a.mirror.State.Detail; was != nil && was.Code == d.Code {
-			d.Since = was.Since
-		} else {
-			d.Since = now
-		}
-		return d
-	}
-	switch {
-	case pushFault != nil:
-		f := AsFault(pushFault)
-		s.Name = StateError
-		if f.Class == Permanent {
-			s.Name = StateBlocked
-		}
-		s.Detail = since(&Detail{Code: f.Code, Message: f.Message, Remedy: f.Remedy})
-	case held.deletions > 0:
-		s.Name = StateHeld
-		s.Detail = since(&Detail{Code: CodeDeletionsHeld,
-			Message: fmt.Sprintf("%d deletions at once are more than the limit allows; they wait for a person. Everything else goes on.", held.deletions),
-			Remedy:  "Look at the list (GET mirror/hold) and approve it, or discard it to bring the entities back."})
-	case held.rebinds > 0:
-		s.Name = StateHeld
-		s.Detail = since(&Detail{Code: CodeRebindHeld,
-			Message: fmt.Sprintf("%d MCP servers with credentials would be pointed at another host or command by the branch; they wait for a person. Everything else goes on.", held.rebinds),
-			Remedy:  "Look at the list (GET mirror/hold) and approve it, or discard it to keep the targets that the database has."})
-	}
-	gone := a.s.Deletions[ToDatabase] + len(a.s.DropBases)
-	if a.obs.Mirrored <= gone && len(a.s.Bases) == 0 && a.report.Imported == 0 {
-		s.Conditions = append(s.Conditions, Detail{Code: CodeNothingEligible,
-			Message: "There is nothing to mirror yet: the database has no organization-level entity without errors (rows with an owner_id are private) and the branch has no valid file of the five kinds.",
-			Remedy:  "Add an entity without owner_id, or a file such as toolkits/example.json on the branch; mend those that are listed with errors.", Since: now})
-	}
-	return s
-}
-
 func (a *apply) logged(d *Decision, what string) {
 	a.log.Info(what, "kind", d.Kind, "slug", d.Slug(), "path", d.Path(a.layout), "commit", a.head)
 }

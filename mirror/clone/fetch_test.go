@@ -27,7 +27,7 @@ func TestRemoteIsOneRequest_P10(t *testing.T) {
 	w.commit("main2", files{"a": "2"}) // shares the prefix
 	before := w.requests.Load()
 	h, err := w.Remote(ctx)
-	if err != nil || h != (mirror.Head{Hash: want}) {
+	if err != nil || h != (mirror.Head{Hash: want, Main: "main"}) {
 		t.Fatalf("%+v, %v", h, err)
 	}
 	if n := w.requests.Load() - before; n != 1 {

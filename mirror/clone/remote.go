@@ -246,17 +246,18 @@ func (r *remote) branchHead(ctx context.Context, branch string) (mirror.Head, er
 		anyBranch = anyBranch || strings.HasPrefix(name, "refs/heads/")
 		return name == ref
 	}
-	list, err := r.listRefs(ctx, []string{ref}, keep)
+	list, err := r.listRefs(ctx, []string{ref, "HEAD"}, keep)
 	if err != nil {
 		return mirror.Head{}, err
 	}
+	main, _ := strings.CutPrefix(list.head, "refs/heads/")
 	if id, ok := list.refs[ref]; ok {
-		return mirror.Head{Hash: fromID(id)}, nil
+		return mirror.Head{Hash: fromID(id), Main: main}, nil
 	}
 	if !anyBranch && !r.v0 {
 		if _, err = r.listRefs(ctx, []string{"refs/heads/"}, keep); err != nil {
 			return mirror.Head{}, err
 		}
 	}
-	return mirror.Head{Empty: !anyBranch}, nil
+	return mirror.Head{Empty: !anyBranch, Main: main}, nil
 }
