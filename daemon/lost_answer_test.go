@@ -1,0 +1,92 @@
+package daemon_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+)
+
+// losePush lets the daemon push an edit, hear nothing of what became of it, and not
+// find out either, until undo.
+func (w *world) losePush(edit func()) (undo func()) {
+	w.t.Helper()
+	pushed := make(chan func(), 1)
+	w.standIn.Inject(bitbuckettest.Fault{Times: 1, CutAnswer: true, Do: func() {
+		pushed <- w.standIn.Inject(bitbuckettest.Fault{Status: 503, Body: "upstream"}, bitbuckettest.EndpointFetch)
+	}}, bitbuckettest.EndpointPush)
+	before := len(w.commits())
+	edit()
+	undo = <-pushed
+	w.eventually("the push is at an end", func() bool { return w.mirror()["state"] == "error" })
+	if now := len(w.commits()); now != before+1 {
+		w.t.Fatalf("%d commits were pushed, want 1", now-before)
+	}
+	return undo
+}
+
+// onTop is what a person does to the file of a toolkit before the daemon knows that
+// its push arrived, and what must come of it.
+var onTop = []struct {
+	name string
+	text string // of the file, "" leaves it, "-" removes it
+	want string // name and description, on both sides
+}{
+	{name: "nothing", want: "B/old"},
+	{name: "another place", text: `{"slug": "a", "name": "B", "description": "new"}`, want: "B/new"},
+	{name: "the same place", text: `{"slug": "a", "name": "C", "description": "old"}`, want: "C/old"},
+	{name: "what it was before", text: `{"slug": "a", "name": "A", "description": "old"}`, want: "A/old"},
+	{name: "removed", text: "-", want: ""},
+}
+
+// A push that arrived is agreed, however its answer was lost: what a person does on
+// top of it is an edit of theirs, and no conflict with our own.
+func TestEditOnTopOfAPushWhoseAnswerWasLost_E6(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		for _, edit := range onTop {
+			t.Run(fmt.Sprintf("%s/restart=%v", edit.name, restart), func(t *testing.T) {
+				eachWorld(t, nil, func(w *world) {
+					w.insert("toolkits", "slug", "'other'", "name", "'Other'")
+					w.insert("toolkits", "slug", "'a'", "name", "'A'", "description", "'old'")
+					w.synced()
+					undo := w.losePush(func() { w.exec("UPDATE toolkits SET name = 'B' WHERE slug = 'a'") })
+					before := len(w.commits())
+					switch edit.text {
+					case "":
+						before--
+					case "-":
+						w.commit(bitbuckettest.Remove("toolkits/a.json"))
+					default:
+						w.commit(bitbuckettest.Write("toolkits/a.json", edit.text))
+					}
+					if restart {
+						w.stop()
+						undo()
+						w.start()
+					}
+					undo()
+					w.synced()
+					if got := w.query("SELECT name || '/' || description FROM toolkits WHERE slug = 'a' AND deleted_at IS NULL"); got != edit.want {
+						t.Errorf("row: %q, want %q", got, edit.want)
+					}
+					file, there := w.files()["toolkits/a.json"]
+					name, description, _ := strings.Cut(edit.want, "/")
+					if there != (edit.want != "") || !strings.Contains(file, name) || !strings.Contains(file, description) {
+						t.Errorf("file (there: %v): %s", there, file)
+					}
+					if n := w.query("SELECT count(*) FROM conflicts"); n != "0" {
+						t.Errorf("%s conflicts with our own push", n)
+					}
+					if n := len(w.commits()); n != before+1 {
+						t.Errorf("%d commits after the edit, want none", n-before-1)
+					}
+					if n := w.query("SELECT count(*) FROM mirror_intents"); n != "0" {
+						t.Errorf("%s intents are left", n)
+					}
+					w.checkClone()
+				})
+			})
+		}
+	}
+}
