@@ -138,3 +138,48 @@ func TestToolkitsFollowRenames_I3(t *testing.T) {
 		})
 	})
 }
+
+// A renamed row does not overwrite another row's bad file, which that row's own refusal
+// leaves where it is; both end at their places once the file is mended.
+func TestSwappedOntoABadFile(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'")
+		w.insert("toolkits", "slug", "'b'", "name", "'B'")
+		w.synced()
+		w.commit(bitbuckettest.Write("toolkits/b.json", "{ broken"))
+		tx, err := w.sql.BeginTx(t.Context(), nil)
+		w.must(err)
+		for _, move := range [][2]string{{"a", "swapping"}, {"b", "a"}, {"swapping", "b"}} {
+			_, err = tx.ExecContext(t.Context(), "UPDATE toolkits SET slug = '"+move[1]+"' WHERE slug = '"+move[0]+"'")
+			w.must(err)
+		}
+		w.must(tx.Commit())
+		w.synced()
+		w.wantFile("toolkits/b.json", "{ broken")
+		for _, slug := range []string{"a", "b"} {
+			if w.entityError("toolkits", slug) == "" {
+				t.Errorf("%s has no error", slug)
+			}
+		}
+		w.commit(bitbuckettest.Write("toolkits/b.json", `{"slug": "b", "name": "B"}`))
+		w.synced()
+		w.synced()
+		if !w.branchHas("toolkits/a.json", `"B"`) || !w.branchHas("toolkits/b.json", `"A"`) {
+			t.Errorf("files: %v", w.files())
+		}
+	})
+}
+
+// A bad file whose row goes away is listed as rejected from then on.
+func TestBadFileOutlivesItsRow(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.commit(bitbuckettest.Write("toolkits/b.json", "{ broken"))
+		w.insert("toolkits", "slug", "'b'", "name", "'B'")
+		w.synced()
+		w.exec("DELETE FROM toolkits")
+		w.synced()
+		if got := w.rejected("toolkits")["toolkits/b.json"]; got != "INVALID_JSON" {
+			t.Errorf("rejected as %q", got)
+		}
+	})
+}

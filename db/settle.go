@@ -150,8 +150,22 @@ func (d *DB) settleRejected(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement)
 	if len(rows) == 0 {
 		return nil
 	}
-	return tx.Clauses(upsert([]string{"organization_id", "kind", "path"}, "slug", "git_id", "error", "updated_at")).
-		CreateInBatches(rows, engineBatch).Error
+	// What was told before keeps its date.
+	message := func(table string) string {
+		if d.postgres {
+			return table + ".error ->> 'message'"
+		}
+		return "json_extract(" + table + ".error, '$.message')"
+	}
+	told := "rejected_files.git_id = excluded.git_id AND " + message("rejected_files") + " = " + message("excluded")
+	conflict := upsert([]string{"organization_id", "kind", "path"}, "slug", "git_id")
+	for _, column := range []string{"error", "updated_at"} {
+		conflict.DoUpdates = append(conflict.DoUpdates, clause.Assignment{
+			Column: clause.Column{Name: column},
+			Value:  clause.Expr{SQL: "CASE WHEN " + told + " THEN rejected_files." + column + " ELSE excluded." + column + " END"},
+		})
+	}
+	return tx.Clauses(conflict).CreateInBatches(rows, engineBatch).Error
 }
 
 // settleStatuses writes git_integration, which is not captured. A row that

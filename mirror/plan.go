@@ -59,6 +59,7 @@ func NewPlan(in Input) *Plan {
 		p.keepReplaced()
 	}
 	p.scan()
+	p.keepOut()
 	for _, d := range p.decisions {
 		d.toRow, d.toFile = d.writesRow(), d.writesFile(in.Layout)
 		d.actions = d.describe(in.Layout)

@@ -113,7 +113,8 @@ func TestInvalidRowsStay(t *testing.T) {
 		}
 	}
 	good, bad := subjectOf("a", "b", "a"), subjectOf("a", "!", "a")
-	good.Base.Path, good.File.Path, good.Row.ID = "toolkits/other.json", "toolkits/other.json", "row-2"
+	good.Base.Path, good.Base.Slug, good.File = "toolkits/other.json", "other", fileOf("a", "other")
+	good.Row.ID, good.Row.Slug, good.Row.Document = "row-2", "other", good.Row.Document.Renamed("other")
 	p := planOf(document.PreferGit, good, bad)
 	if got := outcome(decisionFor(p, good)); got != "export b" {
 		t.Errorf("a bad row stops a good one: %q", got)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 )
 
 // settle remembers what the round did, in one transaction.
@@ -274,9 +273,6 @@ func (a *apply) settleRefused(d *Decision) {
 	}
 	u := &Unsettled{Key: key, RowID: rowID(d), Slug: f.Slug, Reason: ReasonInvalid, WaitsFor: d.Problem.WaitsFor, Due: d.Due, Digest: d.digest, GitID: f.GitID}
 	a.s.Unsettled = append(a.s.Unsettled, u)
-	if d.recorded() && d.Left != nil && slices.Equal(d.Left.WaitsFor, d.Problem.WaitsFor) {
-		return // it is told as it was, date and all
-	}
 	if !d.live() {
 		a.s.Rejected = append(a.s.Rejected, &RejectedFile{Key: key, Slug: f.Slug, GitID: f.GitID, Error: a.entityError(d.Problem, f.Path)})
 	} else if d.Left != nil {

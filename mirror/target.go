@@ -38,6 +38,32 @@ func (p *planner) meetTarget(d *Decision) *Decision {
 	return d.converge(merged)
 }
 
+// keepOut refuses the exports to paths where another entity's file stays, whose own
+// decision was refused or held: it is not ours to overwrite, not even by a renamed row.
+// They are planned again until the place is free. A refused one stays where it is, so
+// that whoever wanted its place is refused as well.
+func (p *planner) keepOut() {
+	for again := true; again; {
+		again = false
+		stays := map[Key]*File{}
+		for _, d := range p.decisions {
+			if f := d.file(); f.Exists() && (d.Effect == Refuse || d.Effect == Hold || d.Effect == Part) {
+				stays[Key{d.Kind, f.Path}] = f
+			}
+		}
+		for _, d := range p.decisions {
+			if d.Effect != Converge || d.Path(p.Layout) == d.file().Path {
+				continue
+			}
+			if other := stays[Key{d.Kind, d.Path(p.Layout)}]; other != nil && other != d.Target {
+				d.refuse(document.Invalid("its new place %s is taken by another entity's file, which has to go first", other.Path))
+				d.Document, d.Conflicts, d.rebound, d.Due = nil, nil, nil, true
+				again = true
+			}
+		}
+	}
+}
+
 // overrules reports whether the row was edited after the bad file had been found: then
 // its document replaces the file.
 func (s *Subject) overrules(bad *File, left *Unsettled) bool {
