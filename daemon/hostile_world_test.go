@@ -79,23 +79,22 @@ func (w *world) plant(path string, mode, id string) {
 		}
 		return w.sorted(append(leaves, here)...)
 	}
-	commit := func(tree string, parents ...string) string {
-		made, err := w.repo.Git(append([]string{"commit-tree", tree, "-m", "Hostile"}, parents...)...)
-		w.must(err)
-		return strings.TrimSpace(made)
+	base, parents := "", []string(nil)
+	if head != "" {
+		base, parents = string(head)+"^{tree}", []string{"-p", string(head)}
 	}
-	if head == "" {
-		w.setMain(commit(replace("", strings.Split(path, "/"))), "")
-		return
+	made, err := w.repo.Git(append([]string{"commit-tree", replace(base, strings.Split(path, "/")), "-m", "Hostile"}, parents...)...)
+	w.must(err)
+	if !w.setMain(strings.TrimSpace(made), string(head)) {
+		w.plant(path, mode, id) // the daemon was faster
 	}
-	w.setMain(commit(replace(string(head)+"^{tree}", strings.Split(path, "/")), "-p", string(head)), string(head))
 }
 
-// setMain moves the branch from one commit to another.
-func (w *world) setMain(to, from string) {
+// setMain moves the branch from one commit to another; false if it was not there.
+func (w *world) setMain(to, from string) bool {
 	w.t.Helper()
 	_, err := w.repo.Git("update-ref", "refs/heads/main", to, cmp.Or(from, strings.Repeat("0", 40)))
-	w.must(err)
+	return err == nil
 }
 
 // leaves are a tree's entries; "" has none.
