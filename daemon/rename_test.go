@@ -147,13 +147,7 @@ func TestSwappedOntoABadFile(t *testing.T) {
 		w.insert("toolkits", "slug", "'b'", "name", "'B'")
 		w.synced()
 		w.commit(bitbuckettest.Write("toolkits/b.json", "{ broken"))
-		tx, err := w.sql.BeginTx(t.Context(), nil)
-		w.must(err)
-		for _, move := range [][2]string{{"a", "swapping"}, {"b", "a"}, {"swapping", "b"}} {
-			_, err = tx.ExecContext(t.Context(), "UPDATE toolkits SET slug = '"+move[1]+"' WHERE slug = '"+move[0]+"'")
-			w.must(err)
-		}
-		w.must(tx.Commit())
+		w.swap("toolkits", "a", "b")
 		w.synced()
 		w.wantFile("toolkits/b.json", "{ broken")
 		for _, slug := range []string{"a", "b"} {

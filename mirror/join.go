@@ -37,13 +37,13 @@ func newJoin(l document.Layout, v *view, files map[Key]Entry) *join {
 	return j
 }
 
-// applyIntents: where the branch contains the commit of a push of ours, or git shows what a push of ours meant to make agreed, that is
-// agreed, however the push's answer was lost and whoever pushed since.
+// applyIntents: where the branch contains the commit of a push of ours, or git shows
+// what a push of ours meant to make agreed, that is agreed, however the push's answer
+// was lost and whoever pushed since.
 func (j *join) applyIntents() {
+	shown := j.shownIntents()
 	for _, i := range j.obs.Intents {
-		at := j.files[i.Key]
-		shows := i.Deleted == (at.GitID == "") && (i.Deleted || at.GitID == i.GitID)
-		if !shows && !j.landed[i.Commit] {
+		if !shown[i] && !j.landed[i.Commit] {
 			continue
 		}
 		j.foundIntents = append(j.foundIntents, i.ID)
@@ -56,6 +56,50 @@ func (j *join) applyIntents() {
 		j.bases[i.Key] = &base
 		j.foundBases = append(j.foundBases, &base)
 	}
+}
+
+// shownIntents are those that git shows. Those of one push that move a row, or that
+// touch one path, belong together: one of them alone may look like it by chance, and
+// would tear a row from its file.
+func (j *join) shownIntents() map[*Intent]bool {
+	type link struct {
+		commit Hash
+		row    string
+		path   Key
+	}
+	links := func(i *Intent) []link {
+		l := []link{{commit: i.Commit, path: i.Key}}
+		if i.RowID != "" {
+			l = append(l, link{commit: i.Commit, row: i.RowID})
+		}
+		if was := j.bases[i.Key]; was != nil && was.RowID != "" && was.RowID != i.RowID {
+			l = append(l, link{commit: i.Commit, row: was.RowID}) // it takes that row's place
+		}
+		return l
+	}
+	shown := make(map[*Intent]bool, len(j.obs.Intents))
+	for _, i := range j.obs.Intents {
+		at := j.files[i.Key]
+		shown[i] = i.Deleted == (at.GitID == "") && (i.Deleted || at.GitID == i.GitID)
+	}
+	torn := map[link]bool{}
+	for again := true; again; {
+		again = false
+		for _, i := range j.obs.Intents {
+			if shown[i] && slices.ContainsFunc(links(i), func(l link) bool { return torn[l] }) {
+				shown[i] = false
+			}
+			if shown[i] {
+				continue
+			}
+			for _, l := range links(i) {
+				if !torn[l] {
+					torn[l], again = true, true
+				}
+			}
+		}
+	}
+	return shown
 }
 
 func (j *join) file(k document.Kind, slug, path string) *File {
