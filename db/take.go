@@ -45,6 +45,11 @@ func (d *DB) TakeEntity(ctx context.Context, organizationID string, kind documen
 			return err
 		}
 		take.RowID, take.change = row.RowID, row.ID
+		// Whoever decides has looked at the branch, as for every request of a person's.
+		err := tx.Model(&connectionRow{}).Where("organization_id = ?", organizationID).UpdateColumn("requested", gorm.Expr("requested + 1")).Error
+		if err != nil {
+			return err
+		}
 		return d.wake(tx, organizationID)
 	})
 	if err != nil {
