@@ -13,9 +13,11 @@ import (
 // view is what one round of a run observed on all three sides.
 type view struct {
 	head      Hash
+	looked    bool   // the remote was asked for it
 	main      string // the remote's main branch; "" if it was not asked
 	full      bool
 	rewritten bool
+	entries   []Entry // what git changed
 	obs       *Observation
 	subjects  []*Subject
 	servers   map[string]document.Server
@@ -34,6 +36,25 @@ type view struct {
 // observe reads git first and the database second, in one snapshot; whatever
 // changes later is found by the compare-and-swaps or by the next run.
 func (r *Runner) observe(ctx context.Context, m *Mirror, c Clone, req Request) (*view, error) {
+	v, err := r.look(ctx, m, c, req)
+	if err == nil && !v.looked && v.asked(m) {
+		req.Look = true
+		v, err = r.look(ctx, m, c, req)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := v.collect(ctx, m, c); err != nil {
+		return nil, err
+	}
+	if err := v.read(ctx, c, r.Rules.Limits); err != nil {
+		return nil, err
+	}
+	return v, v.load(ctx, m, r.Store)
+}
+
+// look reads both sides' changes.
+func (r *Runner) look(ctx context.Context, m *Mirror, c Clone, req Request) (*view, error) {
 	v := &view{}
 	if err := v.observeHead(ctx, m, c, req.Look); err != nil {
 		return nil, err
@@ -48,31 +69,24 @@ func (r *Runner) observe(ctx context.Context, m *Mirror, c Clone, req Request) (
 		v.rewritten = !contains
 	}
 	for {
-		entries, err := v.entries(ctx, m, c)
-		if err != nil {
+		var err error
+		if v.entries, err = v.changedEntries(ctx, m, c); err != nil {
 			return nil, err
 		}
-		if v.obs, err = r.Store.Observe(ctx, m, Query{Full: v.full, Preview: req.preview, Entries: entries}); err != nil {
+		if v.obs, err = r.Store.Observe(ctx, m, Query{Full: v.full, Preview: req.preview, Entries: v.entries}); err != nil {
 			return nil, err
 		}
 		if v.full || !v.obs.wholeKind() {
-			if err := v.refresh(ctx, m, r.Store); err != nil {
-				return nil, err
-			}
-			if err := v.collect(ctx, m, c, entries); err != nil {
-				return nil, err
-			}
-			break
+			return v, v.refresh(ctx, m, r.Store)
 		}
 		v.full = true // a table was truncated: nothing tells which rows went
 	}
-	if err := v.read(ctx, c, r.Rules.Limits); err != nil {
-		return nil, err
-	}
-	if err := v.load(ctx, m, r.Store); err != nil {
-		return nil, err
-	}
-	return v, nil
+}
+
+// asked reports whether a person asked for something since the run was started, who
+// wants an answer about the branch as it is.
+func (v *view) asked(m *Mirror) bool {
+	return v.obs.Requested > m.Covered || slices.ContainsFunc(v.obs.Changes, func(c Change) bool { return c.Take != "" })
 }
 
 // observeHead finds the commit to plan against. A run that only the database asked
@@ -100,13 +114,13 @@ func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) e
 			return err
 		}
 	}
-	v.head, v.main = head.Hash, head.Main
+	v.head, v.main, v.looked = head.Hash, head.Main, true
 	return nil
 }
 
-// entries lists what git changed since the cursor, and since every commit that an
+// changedEntries lists what git changed since the cursor, and since every commit that an
 // unfinished run imported from: the branch may have been set back since then.
-func (v *view) entries(ctx context.Context, m *Mirror, c Clone) ([]Entry, error) {
+func (v *view) changedEntries(ctx context.Context, m *Mirror, c Clone) ([]Entry, error) {
 	switch {
 	case v.head == "":
 		return nil, nil
@@ -143,8 +157,8 @@ func (o *Observation) wholeKind() bool {
 }
 
 // collect joins the three sides into subjects.
-func (v *view) collect(ctx context.Context, m *Mirror, c Clone, entries []Entry) error {
-	files, err := v.lookup(ctx, m.Settings.Layout(), c, entries)
+func (v *view) collect(ctx context.Context, m *Mirror, c Clone) error {
+	files, err := v.lookup(ctx, m.Settings.Layout(), c)
 	if err != nil {
 		return err
 	}
@@ -155,7 +169,7 @@ func (v *view) collect(ctx context.Context, m *Mirror, c Clone, entries []Entry)
 	j.applyIntents()
 	j.addBases()
 	j.addRows()
-	j.addFiles(entries)
+	j.addFiles(v.entries)
 	j.addChanges()
 	v.subjects = j.subjects
 	sort.SliceStable(v.subjects, func(a, b int) bool {
@@ -184,9 +198,9 @@ func (v *view) findLanded(ctx context.Context, c Clone) error {
 }
 
 // lookup finds git's side of everything that the observation names.
-func (v *view) lookup(ctx context.Context, l document.Layout, c Clone, entries []Entry) (map[Key]Entry, error) {
-	found := make(map[Key]Entry, len(entries))
-	for _, e := range entries {
+func (v *view) lookup(ctx context.Context, l document.Layout, c Clone) (map[Key]Entry, error) {
+	found := make(map[Key]Entry, len(v.entries))
+	for _, e := range v.entries {
 		found[Key{e.Kind, e.Path}] = e
 	}
 	var places []Place
@@ -312,7 +326,7 @@ func (v *view) load(ctx context.Context, m *Mirror, store Store) error {
 	for _, s := range v.subjects {
 		s.prepare()
 		git, db := s.gitChange(), s.databaseChange()
-		if s.Base != nil && s.Base.Content == nil && (git == deleted || (git != same && db != same)) {
+		if s.Base != nil && s.Base.Content == nil && (git == deleted || s.Taken != "" || (git != same && db != same)) {
 			bases = append(bases, s.Base)
 		}
 		if s.Kind == document.Toolkits {
