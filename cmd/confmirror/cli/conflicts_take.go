@@ -13,20 +13,21 @@ import (
 )
 
 func (p *Program) takeCommand() *cobra.Command {
-	var organization string
+	var organization, author string
 	c := &cobra.Command{
 		Use:   "take ID git|database",
 		Short: "Give the places of a conflict to one side",
 		Long: `Give the contested places of a conflict to git's or to the database's document, as it
 was kept; edits elsewhere stay. The side that has won already changes nothing: the
 conflict is put away. Taking is an edit of the entity in the database, which is
-exported like any other. The id may be shortened; "conflicts show" says beforehand what
-would change.
+exported like any other; a row that became private stays private. The id may be
+shortened; "conflicts show" says beforehand what would change.
 
 Exit status: 0 taken; 1 not: the places were edited since, the entity is gone, or the
 result would break a rule; 2 there is no such conflict or side.`,
-		Example: `  confmirror conflicts take 3f1c0a9b database`,
-		Args:    cobra.ExactArgs(2),
+		Example: `  confmirror conflicts take 3f1c0a9b database
+  confmirror conflicts take 3f1c0a9b git --author "Jane Doe <jane@example.com>"`,
+		Args: cobra.ExactArgs(2),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) != 1 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
@@ -34,14 +35,15 @@ result would break a rule; 2 there is no such conflict or side.`,
 			return []string{string(document.PreferGit), string(document.PreferDatabase)}, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: p.work(func(ctx context.Context, args []string) error {
-			return p.take(ctx, organization, args[0], document.Policy(args[1]))
+			return p.take(ctx, organization, args[0], document.Policy(args[1]), author)
 		}),
 	}
 	organizationFlag(c, &organization, "look in this organization only (`slug`)")
+	c.Flags().StringVar(&author, "author", "", "author of the edit, and of its commit (`\"Name <email>\"`; default: nobody)")
 	return c
 }
 
-func (p *Program) take(ctx context.Context, organization, id string, side document.Policy) error {
+func (p *Program) take(ctx context.Context, organization, id string, side document.Policy, author string) error {
 	if side != document.PreferGit && side != document.PreferDatabase {
 		return hint(misuse("%q is no side", string(side)), "take git or database")
 	}
@@ -54,7 +56,11 @@ func (p *Program) take(ctx context.Context, organization, id string, side docume
 	if err != nil {
 		return err
 	}
-	taking, err := s.db.ResolveConflict(ctx, o.ID, c.ID, side, nil)
+	var updatedBy *string // nobody
+	if author != "" {
+		updatedBy = &author
+	}
+	taking, err := s.db.ResolveConflict(ctx, o.ID, c.ID, side, updatedBy)
 	if err != nil {
 		return p.notTaken(c, err)
 	}
