@@ -286,3 +286,35 @@ func TestRewrittenHistoryKeepsWhatIsReplaced_F1(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestRenamedOntoAFileThatStays(t *testing.T) {
+	renamed := func() *Subject {
+		s := subjectOf("a", "a", "a")
+		s.Base.Path, s.Base.Slug, s.File = "toolkits/was.json", "was", fileOf("a", "was")
+		s.Row.ID = "row-2" // its slug is t
+		return s
+	}
+	for _, c := range []struct {
+		name     string
+		there    *Subject
+		keep     bool
+		want     string
+		wantThat string
+	}{
+		{"a bad file", subjectOf("b", "-", "!"), false, "file error", "file error"},
+		{"a file that goes", subjectOf("b", "-", "b"), false, "export a", "delete file"},
+		{"a file that only stays because deletions are kept", subjectOf("b", "-", "b"), true, "export a", "forget"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rules, s := DefaultRules, renamed()
+			rules.KeepDeleted = c.keep
+			p := NewPlan(Input{Subjects: []*Subject{c.there, s}, Policy: document.PreferGit, Rules: rules, Mirrored: 100})
+			if got := outcome(decisionFor(p, s)); got != c.want {
+				t.Errorf("the renamed row: got %q, want %q", got, c.want)
+			}
+			if got := outcome(decisionFor(p, c.there)); got != c.wantThat {
+				t.Errorf("the file there: got %q, want %q", got, c.wantThat)
+			}
+		})
+	}
+}

@@ -41,22 +41,27 @@ func (p *planner) meetTarget(d *Decision) *Decision {
 // keepOut refuses the exports to paths where another entity's file stays, whose own
 // decision was refused or held: it is not ours to overwrite, not even by a renamed row.
 // They are planned again until the place is free. A refused one stays where it is, so
-// that whoever wanted its place is refused as well.
+// that whoever wanted its place is refused as well. What only stays because deletions
+// are kept gives way: it is as it was agreed.
 func (p *planner) keepOut() {
 	for again := true; again; {
 		again = false
-		stays := map[Key]*File{}
+		stays := map[Key]*Decision{}
 		for _, d := range p.decisions {
 			if f := d.file(); f.Exists() && (d.Effect == Refuse || d.Effect == Hold || d.Effect == Part) {
-				stays[Key{d.Kind, f.Path}] = f
+				stays[Key{d.Kind, f.Path}] = d
 			}
 		}
 		for _, d := range p.decisions {
 			if d.Effect != Converge || d.Path(p.Layout) == d.file().Path {
 				continue
 			}
-			if other := stays[Key{d.Kind, d.Path(p.Layout)}]; other != nil && other != d.Target {
-				d.refuse(document.Invalid("its new place %s is taken by another entity's file, which has to go first", other.Path))
+			switch other := stays[Key{d.Kind, d.Path(p.Layout)}]; {
+			case other == nil || other.file() == d.Target:
+			case other.Effect == Part:
+				other.with(Forget)
+			default:
+				d.refuse(document.Invalid("its new place %s is taken by another entity's file, which has to go first", other.file().Path))
 				d.Document, d.Conflicts, d.rebound, d.Due = nil, nil, nil, true
 				again = true
 			}
