@@ -283,6 +283,31 @@ func TestTakeOfReplacedRows(t *testing.T) {
 	})
 }
 
+// TestTakeARename: both sides renamed it, each to a slug of its own.
+func TestTakeARename(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.commit(bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"A","status":"draft"}`), bitbuckettest.Write("toolkits/other.json", `{"slug":"other","name":"O"}`))
+		w.synced()
+		id := w.query("SELECT id FROM toolkits WHERE slug = 'a'")
+		w.apart(func() { w.exec("UPDATE toolkits SET slug = 'theirs' WHERE slug = 'a'") },
+			bitbuckettest.Remove("toolkits/a.json"), bitbuckettest.Write("toolkits/gits.json", `{"slug":"gits","name":"A","status":"draft"}`))
+		w.synced()
+		c := w.conflict()
+		if !w.branchHas("toolkits/gits.json", "") || w.branchHas("toolkits/theirs.json", "") {
+			t.Fatalf("%v", w.files())
+		}
+		w.insert("toolkits", "slug", "'theirs'", "name", "'In the way'")
+		w.resolve(c, object{"take": "database"}, 409)
+		w.exec("UPDATE toolkits SET slug = 'aside' WHERE slug = 'theirs'")
+		w.resolve(c, object{"take": "database"}, 200)
+		w.synced()
+		if !w.branchHas("toolkits/theirs.json", "draft") || w.branchHas("toolkits/gits.json", "") || w.query("SELECT id FROM toolkits WHERE slug = 'theirs'") != id {
+			t.Errorf("%v", w.files())
+		}
+		w.quiet()
+	})
+}
+
 // TestTakeAfterAForcePush: what a rewritten history replaced or deleted comes back.
 func TestTakeAfterAForcePush(t *testing.T) {
 	eachWorld(t, nil, func(w *world) {

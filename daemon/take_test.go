@@ -59,6 +59,12 @@ func TestSyncOneEntity(t *testing.T) {
 		if n := len(w.commits()); n != commits {
 			t.Errorf("%d commits of nothing", n-commits)
 		}
+		// Git has none and never had, so there is nothing of it to take.
+		w.insert("toolkits", "slug", "'new'", "name", "'New'")
+		w.take("toolkits/new", "git", 200)
+		if !w.branchHas("toolkits/new.json", "New") {
+			t.Error("not exported")
+		}
 		if all := w.get("conflicts?all=true")["items"].([]any); len(all) != 0 {
 			t.Errorf("%v", all)
 		}
@@ -256,6 +262,22 @@ func TestTakeWaitsForTheBranch(t *testing.T) {
 			t.Errorf("%s: %s", w.files()["toolkits/a.json"], w.message("toolkits", "a"))
 		}
 		w.quiet()
+		if w.isPostgres() { // SQLite knows no lock of a row
+			other, err := w.sql.BeginTx(t.Context(), nil)
+			w.must(err)
+			_, err = other.ExecContext(t.Context(), "SELECT 1 FROM toolkits FOR UPDATE")
+			w.must(err)
+			w.commit(bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"Git"}`))
+			if answer := w.take("toolkits/a", "git", 409)["error"].(map[string]any); answer["code"] != "OVERTAKEN" {
+				t.Errorf("%v", answer)
+			}
+			w.must(other.Rollback())
+			w.synced()
+			if got := w.query("SELECT name FROM toolkits"); got != "Git" {
+				t.Errorf("the row is %s", got)
+			}
+			w.quiet()
+		}
 		w.call("POST", "mirror/pause", nil)
 		w.take("toolkits/a", "git", 409)
 		w.take("toolkits/a", "", 409)

@@ -26,6 +26,9 @@
 // pass over the late ones. A run deletes exactly the notes that it has seen in
 // the snapshot that it decided on. A note that appears later stays.
 //
+// A person's [DB.TakeEntity] is such a note as well, one that names a side. Nothing but
+// the run that decides on it consumes it.
+//
 // Our own imports are noted like anyone's. The importing transaction deletes such
 // notes itself, in this order: write the row; read the ids of the row's notes;
 // read the row's content; if it is what was written, delete those ids. Ids first,

@@ -64,7 +64,7 @@ var routes = []route{
 	{"GET", orgRoot + "/conflicts", (*Server).getConflicts, operation{id: "listConflicts", tag: "Conflicts", summary: "Conflicts, the latest first", query: append([]string{"all"}, paged...), out: "ConflictList"}},
 	{"POST", orgRoot + "/conflicts/{id}/resolve", (*Server).resolveConflict, operation{
 		id: "resolveConflict", tag: "Conflicts", summary: "Take one side of a conflict", in: "TakeForm", out: "Conflict",
-		more: "The taken side wins the contested places; edits elsewhere stay. It is an edit of the entity and is exported like one. Taking the side that has won changes nothing and puts the conflict away; a resolved one may be taken the other way round. 409: the places were edited since, and `difference` says how. 410: the entity is gone, or private.",
+		more: "The taken side wins the contested places; edits elsewhere stay. It is an edit of the entity and is exported like one. Taking the side that has won changes nothing and puts the conflict away; a resolved one may be taken the other way round. 409: the places were edited since, and `difference` says how. 410: the entity is gone, or private. But git's newer document of a row that became private is taken into that row, which stays private; and taking back what a rewritten history deleted restores it.",
 	}},
 
 	{"GET", orgRoot + "/{kind}", (*Server).getEntities, operation{id: "listEntities", tag: "Entities", summary: "List entities by slug, and files that are refused", query: append([]string{"owner", "search", "errors"}, paged...), out: "EntityList"}},
@@ -78,7 +78,7 @@ var routes = []route{
 	{"POST", orgRoot + "/{kind}/{slug}/sync", (*Server).syncEntity, operation{
 		id: "syncEntity", tag: "Entities", summary: "Run now, and answer with the entity after that; or give it to one side first", in: "EntityTakeForm", optional: true, out: "Entity", etag: true,
 		nothing: "Git was taken, and had deleted the entity",
-		more:    "With `take` the whole entity is given to that side, whatever stands in the way: an error, an invalid file, changes on both sides, a held deletion. What only the other side has is kept in the conflicts, resolved. Git's file has to be valid: if it is not, the entity stays as it is and `git_integration.error` says why. When the run cannot carry it out (the branch refuses a push), the answer is its problem, and a later run does.",
+		more:    "With `take` the whole entity is given to that side, whatever stands in the way: an error, an invalid file, changes on both sides, a held deletion. What only the other side has is kept in the conflicts, resolved. Git's file has to be valid: if it is not, the entity stays as it is and `git_integration.error` says why; where git has none and never had, the entity is exported. When the run cannot carry it out (the branch refuses a push), the answer is its problem, and a later run does.",
 	}},
 }
 
