@@ -1,0 +1,65 @@
+package daemon_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+)
+
+// TestThousandsOfBadFiles_I1_P10: each is told once, with the requests that one file
+// takes; the next run costs nothing.
+func TestThousandsOfBadFiles_I1_P10(t *testing.T) {
+	const n = 2500
+	eachWorld(t, nil, func(w *world) {
+		w.insert("toolkits", "slug", "'row'", "name", "'Row'")
+		w.synced()
+		var changes []bitbuckettest.Change
+		for i := range n {
+			text := []string{`{"slug":"bad-%d",`, `{"slug":"bad-%d"}`, `{"slug":"bad-%d","name":"N","integrations":{"missing":{}}}`}[i%3]
+			changes = append(changes, bitbuckettest.Write(fmt.Sprintf("toolkits/bad-%d.json", i), fmt.Sprintf(text, i)))
+		}
+		w.commit(append(changes, bitbuckettest.Write("toolkits/good.json", `{"slug":"good","name":"Good"}`))...)
+		before := w.standIn.Count()
+		report := w.synced()
+		if report["errors"].(float64) != n || report["imported"].(float64) != 1 {
+			w.t.Errorf("%v errors, %v imported", report["errors"], report["imported"])
+		}
+		if requests := w.standIn.Count() - before; requests > 3 { // the refs, the objects, and what asks who is there
+			w.t.Errorf("%d requests", requests)
+		}
+		if rows := w.query("SELECT count(*) FROM rejected_files"); rows != fmt.Sprint(n) || w.mirror()["errors"].(float64) != n {
+			w.t.Errorf("%s rejected files, mirror %v", rows, w.mirror())
+		}
+		w.quiet()
+		w.checkClone()
+		w.exec("UPDATE toolkits SET name = 'Edited'")
+		if report := w.synced(); report["errors"].(float64) != 0 {
+			w.t.Errorf("an export judges what nobody touched: %v errors", report["errors"])
+		}
+		for _, slug := range []string{"row", "good"} {
+			if !w.branchHas("toolkits/"+slug+".json", "Edited") {
+				w.t.Errorf("%s is not exported", slug)
+			}
+		}
+		// What they missed appears: a third of them comes in at once.
+		w.insert("mcp_servers", "slug", "'missing'", "name", "'M'", "type", "'stdio'", "command", "'x'")
+		w.synced()
+		if rows := w.query("SELECT count(*) FROM toolkits"); rows != fmt.Sprint(2+n/3) {
+			w.t.Errorf("%s toolkits", rows)
+		}
+		changes = nil
+		for i := range n {
+			if i%3 != 2 {
+				changes = append(changes, bitbuckettest.Remove(fmt.Sprintf("toolkits/bad-%d.json", i)))
+			}
+		}
+		w.commit(changes...)
+		w.synced()
+		if rows := w.query("SELECT count(*) FROM rejected_files"); rows != "0" || w.mirror()["errors"].(float64) != 0 {
+			w.t.Errorf("%s rejected files, mirror %v", rows, w.mirror())
+		}
+		w.quiet()
+		w.checkClone()
+	})
+}
