@@ -108,9 +108,6 @@ func TestHostileKindDirectories_D1(t *testing.T) {
 		w.wantClean()
 		w.commit(bitbuckettest.Remove("commands"), bitbuckettest.Remove("mcp-servers"))
 		w.synced()
-		w.exec("UPDATE commands SET name = name")
-		w.exec("UPDATE mcp_servers SET name = name")
-		w.synced()
 		for kind, slug := range map[string]string{"commands": "c", "mcp-servers": "s"} {
 			if code := w.entityError(kind, slug); code != "" || !w.branchHas(kind+"/"+slug+".json", slug) {
 				w.t.Errorf("%s/%s still has %q", kind, slug, code)

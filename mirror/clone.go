@@ -34,6 +34,9 @@ type Entry struct {
 	// Anything but a regular file (a directory, for skills) has "<mode>:<id>".
 	// "" means that nothing stands there.
 	GitID string
+	// Hidden: GitID is of what stands in place of the kind's directory. No Diff names
+	// the entity when that goes away.
+	Hidden bool
 }
 
 // Place names an entity by kind and slug.

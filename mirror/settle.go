@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 )
 
 // settle remembers what the round did, in one transaction.
@@ -272,10 +271,7 @@ func (a *apply) settleRefused(d *Decision) {
 	if d.slip != nil {
 		key = d.Base.Key
 	}
-	// What is no file may be so because its whole directory is something else, whose end
-	// no difference between two trees tells of this entity.
-	odd := strings.Contains(f.GitID, ":") && (d.live() || d.Base != nil)
-	u := &Unsettled{Key: key, RowID: rowID(d), Slug: f.Slug, Reason: ReasonInvalid, WaitsFor: d.Problem.WaitsFor, Due: d.Due || odd, Digest: d.digest, GitID: f.GitID}
+	u := &Unsettled{Key: key, RowID: rowID(d), Slug: f.Slug, Reason: ReasonInvalid, WaitsFor: d.Problem.WaitsFor, Due: d.Due || f.Hidden, Digest: d.digest, GitID: f.GitID}
 	a.s.Unsettled = append(a.s.Unsettled, u)
 	if !d.live() {
 		a.s.Rejected = append(a.s.Rejected, &RejectedFile{Key: key, Slug: f.Slug, GitID: f.GitID, Error: a.entityError(d.Problem, f.Path)})

@@ -311,7 +311,7 @@ const streamFile = 1 << 20
 
 func (w *checkoutRun) write(ch *change, tasks chan<- func()) error {
 	d, name := w.dir, path.Base(ch.path)
-	if ch.new.mode&modeFormat == modeSubmodule {
+	if ch.new.isSubmodule() {
 		return w.submodule(d, name, ch)
 	}
 	if w.resumed || ch.old.id == ch.new.id && ch.old.mode == ch.new.mode {

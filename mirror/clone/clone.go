@@ -210,7 +210,7 @@ func (c *Clone) release() error {
 		}
 	}
 	if c.lock != nil {
-		errs = append(errs, c.lock.Close()) // the lock dies with its descriptor
+		errs = append(errs, giveLock(c.lock))
 	}
 	return errors.Join(errs...)
 }

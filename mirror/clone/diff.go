@@ -61,7 +61,7 @@ func (c *Clone) diffKind(out []mirror.Entry, k document.Kind, from, to place) []
 	if to.tree == nil { // unreadable: every entity we knew of is, none is gone
 		for _, e := range old.entries {
 			if slug, what := classify(k, e); what == entity {
-				out = append(out, c.entryOf(k, slug, to.odd))
+				out = append(out, c.hidden(k, slug, to))
 			}
 		}
 		return out
@@ -172,12 +172,14 @@ func (c *Clone) Lookup(ctx context.Context, at mirror.Hash, places []mirror.Plac
 			}
 			dirs[p.Kind] = d
 		}
-		id := d.odd
-		if d.tree != nil {
-			if e, ok := d.tree.find(fileName(p.Kind, p.Slug)); ok {
-				if _, what := classify(p.Kind, e); what != foreign {
-					id = gitID(p.Kind, e)
-				}
+		if d.tree == nil {
+			out = append(out, c.hidden(p.Kind, p.Slug, d))
+			continue
+		}
+		id := ""
+		if e, ok := d.tree.find(fileName(p.Kind, p.Slug)); ok {
+			if _, what := classify(p.Kind, e); what != foreign {
+				id = gitID(p.Kind, e)
 			}
 		}
 		out = append(out, c.entryOf(p.Kind, p.Slug, id))

@@ -93,6 +93,13 @@ func (c *Clone) entryOf(k document.Kind, slug, gitID string) mirror.Entry {
 	return mirror.Entry{Kind: k, Slug: slug, Path: c.o.Layout.Dir(k) + "/" + fileName(k, slug), GitID: gitID}
 }
 
+// hidden is an entity below what stands in place of its kind's directory.
+func (c *Clone) hidden(k document.Kind, slug string, p place) mirror.Entry {
+	e := c.entryOf(k, slug, p.odd)
+	e.Hidden = true
+	return e
+}
+
 // fileName is an entity's name in its kind's directory.
 func fileName(k document.Kind, slug string) string {
 	if k == document.Skills {

@@ -83,7 +83,7 @@ func (c *Clone) checkClosure(ctx context.Context, want plumbing.Hash, told bool)
 	}
 	for i := range changes {
 		e := changes[i].new
-		if e.mode == 0 || e.mode&modeFormat == modeSubmodule || c.store.has(e.id) {
+		if e.mode == 0 || e.isSubmodule() || c.store.has(e.id) {
 			continue
 		}
 		if told {

@@ -128,7 +128,7 @@ func (c *Clone) remakeIndex(ctx context.Context, head plumbing.Hash) (remade boo
 		}
 		ch := &changes[i]
 		e := &indexEntry{path: ch.path, mode: indexMode(ch.new), id: ch.new.id}
-		if ch.new.mode&modeFormat != modeSubmodule && w.enter(path.Dir(ch.path), false) == nil {
+		if !ch.new.isSubmodule() && w.enter(path.Dir(ch.path), false) == nil {
 			if stat, ok := c.already(w.dir, path.Base(ch.path), ch.new); ok {
 				e.stat = stat
 			}

@@ -8,3 +8,5 @@ import "os"
 func takeLock(root *os.Root, name string) (*os.File, error) {
 	return root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 }
+
+func giveLock(f *os.File) error { return f.Close() }

@@ -35,3 +35,9 @@ func takeLock(root *os.Root, name string) (*os.File, error) {
 	}
 	return nil, ErrLocked
 }
+
+// giveLock gives the lock back. Closing the file alone may be late: a process that is
+// being started has a copy of every descriptor until it executes its program.
+func giveLock(f *os.File) error {
+	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
+}

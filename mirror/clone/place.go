@@ -130,7 +130,7 @@ func (c *Clone) disposeOld(d *workDir, tmp string, ch *change, k *keeper) error 
 
 // removeFile takes a file away.
 func (c *Clone) removeFile(d *workDir, name string, ch *change, k *keeper) error {
-	if ch.old.mode&modeFormat == modeSubmodule {
+	if ch.old.isSubmodule() {
 		d.root.Remove(name) // fails when somebody filled it
 		return nil
 	}
@@ -152,7 +152,7 @@ func (c *Clone) isOurs(d *workDir, name string, ch *change) bool {
 		return false
 	}
 	if fi.IsDir() {
-		sub := ch.old.mode&modeFormat == modeSubmodule
+		sub := ch.old.isSubmodule()
 		return sub && d.root.Remove(name) == nil && d.root.Mkdir(name, 0o777) == nil // empty
 	}
 	if fi.Mode().IsRegular() && fi.Size() == 0 && ch.old.mode != 0 {

@@ -182,7 +182,7 @@ func (c *Clone) missingFiles(ctx context.Context) (changes []change, err error) 
 		if i%1000 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if e.mode&modeFormat == modeSubmodule || !safePath(e.path) {
+		if e.mode == modeSubmodule || !safePath(e.path) {
 			continue
 		}
 		if w.enter(path.Dir(e.path), false) == nil {

@@ -45,6 +45,13 @@ type treeEntry struct {
 func (e treeEntry) isDir() bool     { return e.mode&modeFormat == modeDir }
 func (e treeEntry) isRegular() bool { return e.mode&modeFormat == modeRegular }
 
+// isSubmodule reports whether the entry's object is another repository's: so git takes
+// every mode that it does not know, and never sends such an object.
+func (e treeEntry) isSubmodule() bool {
+	format := e.mode & modeFormat
+	return e.mode != 0 && format != modeDir && format != modeRegular && format != modeSymlink
+}
+
 // same reports whether two entries stand for the same thing.
 func (e treeEntry) same(o treeEntry) bool {
 	return e.id == o.id && e.mode == o.mode && e.twice == o.twice

@@ -93,6 +93,9 @@ func (d *treeDiff) pair(dir string, a, b *treeEntry, depth int) error {
 
 // indexMode is the mode that git's index has for a tree entry.
 func indexMode(e treeEntry) uint32 {
+	if e.isSubmodule() {
+		return modeSubmodule
+	}
 	if !e.isRegular() {
 		return e.mode & modeFormat
 	}

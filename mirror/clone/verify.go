@@ -176,7 +176,7 @@ func (c *Clone) verifyTree(ctx context.Context, from, to plumbing.Hash) error {
 	}
 	for i := range changes {
 		e := changes[i].new
-		if e.mode == 0 || e.mode&modeFormat == modeSubmodule {
+		if e.mode == 0 || e.isSubmodule() {
 			continue
 		}
 		if at, known := c.reported[e.id]; known && at < c.generation {
