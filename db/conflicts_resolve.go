@@ -105,7 +105,7 @@ func (d *DB) ResolveConflict(ctx context.Context, organizationID, id string, tak
 			if err := d.carryOut(tx, c, row, taking, updatedBy); err != nil {
 				return err
 			}
-		} else if c.ResolvedAt != nil {
+		} else if c.ResolvedAt != nil && take == c.Winner() {
 			return nil // as it was taken before
 		}
 		return tx.Model(&conflictRow{}).Where("id = ?", id).
@@ -208,6 +208,9 @@ func (c *Conflict) merge(row *storedRow, take document.Policy) (*Taking, error) 
 	next, lost := document.Merge(decided, today, wanted, document.PreferGit)
 	if len(lost) > 0 {
 		return nil, changedPlaces(take, lost, decided, today, wanted)
+	}
+	if next.Digest() == today.Digest() {
+		next = today // somebody has edited it so already
 	}
 	return &Taking{Today: today, Next: next}, nil
 }

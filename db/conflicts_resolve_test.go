@@ -240,6 +240,41 @@ func TestResolveConflictBackAndForth(t *testing.T) {
 	})
 }
 
+// TestTakeWhatIsSoAlready: the conflict remembers who has won, and nothing is written.
+func TestTakeWhatIsSoAlready(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		id := newOrganization(t, d, "acme")
+		const database, git = `{"slug":"a","name":"DB"}`, `{"slug":"a","name":"GIT"}`
+		for i, c := range []conflictRow{
+			{Reason: string(mirror.ConflictBothChanged), Git: git},
+			{Reason: string(mirror.ConflictHistoryRewritten)}, // restored by hand
+		} {
+			slug := fmt.Sprint("a", i)
+			named := func(text jsonColumn) jsonColumn {
+				return jsonColumn(strings.ReplaceAll(string(text), `"a"`, `"`+slug+`"`))
+			}
+			entity, _, err := d.PutEntity(ctx, id, document.Toolkits, slug, writeDoc(t, document.Toolkits, string(named(database))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.OrganizationID, c.Kind, c.Slug, c.RowID, c.Decided = id, "toolkits", slug, entity.ID, "git"
+			c.Database, c.Git, c.Resolution, c.ResolvedAt = named(database), named(c.Git), "git", at(d.now())
+			key := kept(t, d, c)
+			author := "Jane"
+			if taking, err := d.ResolveConflict(ctx, id, key, document.PreferDatabase, &author); err != nil || len(taking.Changes()) > 0 {
+				t.Errorf("%s: %+v, %v", c.Reason, taking, err)
+			}
+			if winner := must(d.Conflict(ctx, id, key))(t).Winner(); winner != document.PreferDatabase {
+				t.Errorf("%s: %s has won", c.Reason, winner)
+			}
+			if e := must(d.GetEntity(ctx, id, document.Toolkits, slug, ""))(t); e.UpdatedBy != "" || e.ETag != entity.ETag {
+				t.Errorf("%s: written by %q", c.Reason, e.UpdatedBy)
+			}
+		}
+	})
+}
+
 // TestChangedPlacesSayWhat: whoever is told that a place was edited wants to see how.
 func TestChangedPlacesSayWhat(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
