@@ -21,6 +21,8 @@ import (
 
 // server is the process-wide PostgreSQL.
 type server struct {
+	bin   string // where its programs are
+	as    *syscall.Credential
 	dir   string   // holds data, sockets and lock
 	lock  *os.File // held while the process lives; see sweep
 	port  int
@@ -87,7 +89,7 @@ func start() (_ *server, err error) {
 		return nil, err
 	}
 	sweep(os.TempDir())
-	s := &server{}
+	s := &server{bin: bin, as: as}
 	if s.dir, err = os.MkdirTemp("", prefix); err != nil {
 		return nil, err
 	}
@@ -114,7 +116,10 @@ func start() (_ *server, err error) {
 	}
 	// A free port may be taken between looking and binding.
 	for attempt := 1; ; attempt++ {
-		if err = s.launch(bin, as); err == nil || attempt == 5 || !strings.Contains(s.log.String(), "could not bind") {
+		if s.port, err = freePort(); err != nil {
+			return nil, err
+		}
+		if err = s.launch(); err == nil || attempt == 5 || !strings.Contains(s.log.String(), "could not bind") {
 			return s, err
 		}
 	}
@@ -123,13 +128,8 @@ func start() (_ *server, err error) {
 func (s *server) data() string { return filepath.Join(s.dir, "data") }
 
 // launch starts postgres and waits until it takes connections.
-func (s *server) launch(bin string, as *syscall.Credential) error {
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
-	s.port = port
-	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(port), "-k", s.data(),
+func (s *server) launch() error {
+	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.data(),
 		"-c", "listen_addresses=127.0.0.1",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "wal_level=minimal", "-c", "max_wal_senders=0", // nothing here outlives the process
 		"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "autovacuum=off",
@@ -137,7 +137,7 @@ func (s *server) launch(bin string, as *syscall.Credential) error {
 	if len(s.data()) > 80 { // a socket's path has at most 107 bytes
 		cmd.Args = append(cmd.Args, "-c", "unix_socket_directories=")
 	}
-	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, environment(), attributes(as)
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, environment(), attributes(s.as)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return err
