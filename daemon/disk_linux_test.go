@@ -170,3 +170,26 @@ func TestDiskOfTheClones_P5(t *testing.T) {
 		})
 	}
 }
+
+// The embedded database's disk may be full, too.
+func TestDiskOfTheDatabase(t *testing.T) {
+	target := dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)}
+	d := newDisk(t, target.DataDir, 16<<20)
+	d.must(os.Symlink(t.TempDir(), filepath.Join(target.DataDir, "clones"))) // these have room
+	w := newWorld(t, target)
+	w.start()
+	w.insert("toolkits", "slug", "'a'", "name", "'A'")
+	w.synced()
+	w.commit(largeSkill("large", noise(400<<10))...)
+	undo := d.fill(0)
+	status, answer := w.call("POST", "mirror/sync?wait=true", nil)
+	t.Logf("%d %v", status, answer)
+	undo()
+	w.eventually("the branch's edit is there", func() bool { return w.query("SELECT count(*) FROM skill_files") == "2" })
+	w.insert("toolkits", "slug", "'b'", "name", "'B'")
+	w.synced()
+	if _, there := w.files()["toolkits/b.json"]; !there {
+		t.Error("the database's edit was lost")
+	}
+	w.checkClone()
+}
