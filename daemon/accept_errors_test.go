@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -108,6 +109,7 @@ func TestAcceptEveryRuleOfTheJSONKinds(t *testing.T) {
 	}
 	syntax := map[string]bool{"dup": true, "dup-deep": true, "latin": true, "trailing": true, "empty": true}
 	eachWorld(t, nil, func(w *world) {
+		bad := maps.Clone(bad)
 		changes := []bitbuckettest.Change{
 			bitbuckettest.Write("mcp-clients/app.json", `{"slug":"app","name":"a","redirect_uris":["http://localhost:99/cb","http://127.0.0.1/cb","http://[::1]:1/x","com.example.app:/cb","https://x.example"]}`),
 			bitbuckettest.Write("mcp-servers/gh.json", `{"slug":"gh","name":"GH","type":"stdio","command":"gh"}`),

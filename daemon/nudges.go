@@ -2,9 +2,8 @@ package daemon
 
 import (
 	"context"
+	"sync"
 	"time"
-
-	"github.com/robfig/cron/v3"
 
 	"github.com/confmirror/confmirror/configs"
 )
@@ -36,7 +35,7 @@ func (d *Daemon) requested(ctx context.Context, id string) bool {
 
 // schedule turns the clock's ticks into nudges.
 func (d *Daemon) schedule(ctx context.Context) {
-	c := cron.New(cron.WithChain(cron.Recover(cron.DiscardLogger), cron.SkipIfStillRunning(cron.DiscardLogger)))
+	var wg sync.WaitGroup
 	for _, job := range []struct {
 		expression string
 		nudge      Nudge
@@ -49,15 +48,15 @@ func (d *Daemon) schedule(ctx context.Context) {
 			d.log.Error("schedule cannot be read", "expression", job.expression, "error", err)
 			continue
 		}
-		c.Schedule(when, cron.FuncJob(func() {
-			for _, id := range d.leases.ids() {
-				d.queue.Nudge(id, job.nudge)
-			}
-		}))
+		wg.Go(func() {
+			ticks(ctx, when, time.Now, func() {
+				for _, id := range d.leases.ids() {
+					d.queue.Nudge(id, job.nudge)
+				}
+			})
+		})
 	}
-	c.Start()
-	<-ctx.Done()
-	<-c.Stop().Done()
+	wg.Wait()
 }
 
 // housekeeping of the database, by whichever daemon comes first.

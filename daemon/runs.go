@@ -26,6 +26,9 @@ const (
 	// lockedPause is after a run that left rows to those who have locked them; it
 	// is short because everybody else's edits wait for it, too.
 	lockedPause = 2 * time.Second
+	// checkoutPause is the longest after a run that did all but bring the working files
+	// along: nobody's edits should wait for those.
+	checkoutPause = 10 * time.Second
 	// A push that was refused for good is tried again by itself after these.
 	firstRefusal = time.Minute
 	longRefusal  = time.Hour
@@ -102,10 +105,14 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 		return Result{Report: report, Err: err}, 0
 	}
 	t.failures++
+	pause := t.pause(err)
 	if mirror.AsFault(err).Code == mirror.CodeCloneFailed {
 		d.sessions.release(id) // opening it anew mends what can be mended
+		if report.Settled {
+			pause = min(pause, checkoutPause)
+		}
 	}
-	return Result{Report: report, Err: err}, t.pause(err)
+	return Result{Report: report, Err: err}, pause
 }
 
 // runMirror opens the mirror's session, runs it and records a fault.

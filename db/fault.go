@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/ncruces/go-sqlite3"
@@ -25,6 +26,12 @@ func (d *DB) fault(err error) error {
 		return unreachable(err)
 	}
 	return err
+}
+
+// full reports whether the database has no room left.
+func full(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "53100" || errors.Is(err, sqlite3.FULL) || errors.Is(err, syscall.ENOSPC)
 }
 
 // lost reports whether err says that the database is not there, rather than

@@ -56,7 +56,8 @@ func (d *DB) ClaimOne(ctx context.Context, organizationID, holder string, ttl ti
 }
 
 // claim takes free mirrors; organizationID "" is any. Of several that claim at
-// once each skips what another is just taking.
+// once each skips what another is just taking. All daemons give leases for equally
+// long: one that ends much later is from before the database's clock was set back.
 func (d *DB) claim(ctx context.Context, holder string, ttl time.Duration, limit int, organizationID string) ([]Lease, error) {
 	skip, materialized := "", ""
 	if d.postgres {
@@ -72,7 +73,8 @@ func (d *DB) claim(ctx context.Context, holder string, ttl time.Duration, limit 
 	err := d.gorm.WithContext(ctx).Raw(`
 		WITH free AS `+materialized+` (
 			SELECT organization_id FROM bitbucket_connections
-			WHERE disconnected_at IS NULL AND (lease_expires_at IS NULL OR lease_expires_at <= `+d.sqlNow()+`) `+only+`
+			WHERE disconnected_at IS NULL AND (lease_expires_at IS NULL OR lease_expires_at <= `+d.sqlNow()+`
+				OR lease_expires_at > `+d.sqlIn(2*ttl)+`) `+only+`
 			ORDER BY lease_expires_at LIMIT ? `+skip+`)
 		UPDATE bitbucket_connections SET holder = ?, lease_epoch = lease_epoch + 1, lease_expires_at = `+d.sqlIn(ttl)+`
 		WHERE organization_id IN (SELECT organization_id FROM free)

@@ -176,3 +176,21 @@ func TestClaimsAtOnceShareNothing(t *testing.T) {
 		}
 	})
 }
+
+// A lease that was given before the database's clock was set back is no obstacle.
+func TestClaimAfterTheClockWasSetBack(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		id := connect(t, d, "acme")
+		run(t, d, "UPDATE bitbucket_connections SET holder = 'dead', lease_expires_at = "+d.sqlIn(time.Hour))
+		lease, ok, err := d.ClaimOne(t.Context(), id, "living", time.Minute)
+		if err != nil || !ok {
+			t.Fatalf("the dead daemon's lease still counts: %v, %v", ok, err)
+		}
+		if _, ok, err := d.ClaimOne(t.Context(), id, "another", time.Minute); ok || err != nil {
+			t.Errorf("a living lease was taken: %v", err)
+		}
+		if lease.OrganizationID != id {
+			t.Errorf("claimed %q", lease.OrganizationID)
+		}
+	})
+}

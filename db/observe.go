@@ -140,7 +140,7 @@ func (s *observing) counts(o *mirror.Observation, q mirror.Query) error {
 	}
 	o.Mirrored, o.LargestMirrored = int(bases), int(bases)
 	var deletions []deletionRow
-	if err := scope(s.tx).Where("settled_at > ?", s.now().Add(-brakeWindow)).Find(&deletions).Error; err != nil {
+	if err := scope(s.tx).Where("settled_at > " + s.sqlIn(-brakeWindow)).Find(&deletions).Error; err != nil {
 		return err
 	}
 	o.Deleted = map[mirror.Direction]int{}

@@ -193,6 +193,15 @@ func unreachable(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	if full(err) {
+		return &mirror.Fault{
+			Code:    mirror.CodeDatabaseFailed,
+			Message: "The database's disk is full.",
+			Remedy:  "Make room on the disk of the database (data_dir, for the embedded one). The mirrors then go on by themselves; nothing is lost.",
+			Class:   mirror.Transient,
+			Err:     err,
+		}
+	}
 	return &mirror.Fault{
 		Code:    mirror.CodeDatabaseFailed,
 		Message: "The database does not answer.",

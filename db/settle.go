@@ -255,11 +255,12 @@ func (d *DB) settleHistory(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) 
 			if n == 0 {
 				continue
 			}
-			row := deletionRow{
-				OrganizationID: m.OrganizationID, Identity: identity, Direction: string(direction),
-				Deleted: n, Mirrored: int(bases) + total, SettledAt: at(d.now()),
-			}
-			if err := tx.Create(&row).Error; err != nil {
+			// By the database's clock: other daemons' brakes count it, too.
+			err := tx.Model(&deletionRow{}).Create(map[string]any{
+				"organization_id": m.OrganizationID, "identity": identity, "direction": string(direction),
+				"deleted": n, "mirrored": int(bases) + total, "settled_at": clause.Expr{SQL: d.sqlNow()},
+			}).Error
+			if err != nil {
 				return err
 			}
 		}

@@ -90,9 +90,10 @@ func (v *view) asked(m *Mirror) bool {
 }
 
 // observeHead finds the commit to plan against. A run that only the database asked
-// for takes the remote as last seen and lets the push prove it.
+// for takes the remote as last seen and lets the push prove it; after an import whose
+// settle was lost, that would be an older commit than rows came from.
 func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) error {
-	if !look && m.RemoteSeen != "" && c.Has(ctx, m.RemoteSeen) {
+	if !look && m.RemoteSeen != "" && len(m.ImportedFrom) == 0 && c.Has(ctx, m.RemoteSeen) {
 		v.head = m.RemoteSeen
 		return nil
 	}

@@ -167,8 +167,10 @@ func pairSimilar(gone, came []*Subject, arrived map[*Subject]bool) {
 // slipOf finds the commonest slip: the file was moved (git mv) and still carries
 // its old slug, so it is invalid where it stands. That is no deletion.
 func (p *planner) slipOf(g *Subject, bad []*Subject) *document.Problem {
+	refusedBefore := g.Left != nil && g.Left.Reason == ReasonInvalid
 	for _, b := range bad {
-		if b.File.Content == nil {
+		old := b.Left != nil && b.Left.GitID == b.File.GitID
+		if b.File.Content == nil || old && !refusedBefore { // it came with another change
 			continue
 		}
 		doc, problem := parse(g.Kind, g.Base.Slug, b.File.Content, p.Rules.Limits)

@@ -79,4 +79,6 @@ type Report struct {
 	// Open is how many rows others kept locked or went on changing: they are left
 	// for another run, which nothing but the caller brings about.
 	Open int `json:"-"`
+	// Settled: all that was left to do when it ended was to bring the working files along.
+	Settled bool `json:"-"`
 }

@@ -58,7 +58,11 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		a.s.Events = append(a.s.Events, Event{EventHistoryRewritten, fmt.Sprintf(
 			"The branch no longer contains commit %s, which was synced before; what it replaced is kept in the conflicts.", a.mirror.Cursor)})
 	}
-	return a.Store.Settle(ctx, a.mirror, &a.s)
+	if err := a.Store.Settle(ctx, a.mirror, &a.s); err != nil {
+		return err
+	}
+	a.report.Settled = true
+	return nil
 }
 
 // keepFound settles what an intent turned out to be, where no decision moved on from it.
