@@ -303,8 +303,7 @@ func (k *killWorld) safe(s *subject) {
 		return fmt.Sprintf(`{"TOKEN": {"value": "%s", "secret": true}, "MODE": {"value": "fast", "secret": false}}`, value)
 	}
 	keep := func(mark string) string {
-		secret = "kept-secret-of-" + mark
-		k.secrets = append(k.secrets, secret)
+		secret = secretMark + mark
 		return secret
 	}
 	k.exec("INSERT INTO mcp_servers (id, organization_id, slug, name, type, command, env) VALUES ('%s', '%s', '%s', 'Safe', 'stdio', 'run', '%s')", id, k.org, slug, env(keep(k.mark())))
