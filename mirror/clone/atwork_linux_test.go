@@ -63,8 +63,8 @@ func TestLivingGitIsLeftAlone_H4_S1(t *testing.T) {
 		w.pull(t)
 		w.write(t, "toolkits/a.json", "mine")
 		person := w.startEditing(t)
-		k.offset = 30 * time.Second // the lock is old
 		if restart {
+			k.offset = 30 * time.Second // the lock is old
 			w.reopen(t)
 		}
 		w.commit("main", files{"toolkits/b.json": "2"})
@@ -81,6 +81,9 @@ func TestLivingGitIsLeftAlone_H4_S1(t *testing.T) {
 		}()
 		w.checkout(t, head)
 		k.offset += 2 * time.Minute
+		if restart {
+			w.reopen(t) // as the daemon does after a fault: it must not be forgotten
+		}
 		f := fault(t, w.Checkout(ctx, head), mirror.CodeCloneFailed, mirror.Transient)
 		if !strings.Contains(f.Remedy, filepath.Join(w.dir, ".git/index.lock")) {
 			t.Errorf("remedy: %s", f.Remedy)

@@ -57,8 +57,6 @@ type Clone struct {
 	indexStat fileStat
 	// indexForeign: another git, or an earlier process, wrote the index.
 	indexForeign bool
-	// busySince is since when somebody's git has kept the working files back.
-	busySince time.Time
 	// generation counts rebuilds; reported remembers in which one a missing
 	// object was reported, so that one which stays missing is not reported for ever.
 	generation int

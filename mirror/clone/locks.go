@@ -33,7 +33,10 @@ const (
 )
 
 // busyError: somebody's git is at work in the clone. It ends by itself.
-type busyError struct{ lock string }
+type busyError struct {
+	lock string
+	age  time.Duration
+}
 
 func (e *busyError) Error() string { return e.lock + " is somebody's" }
 
@@ -44,28 +47,17 @@ func isBusy(err error) bool {
 
 // forgiving lets a lock of somebody's pass as long as it does not stay for long.
 func (c *Clone) forgiving(err error) error {
-	if !isBusy(err) {
-		if err == nil {
-			c.busySince = time.Time{}
-		}
+	busy, ok := errors.AsType[*busyError](err)
+	switch {
+	case !ok:
 		return err
+	case busy.age < busyPatience:
+		c.log.Info("working files wait for somebody's git", "lock", busy.lock, "age", busy.age.Round(time.Second))
+		return nil
 	}
-	now := c.o.Now()
-	if c.busySince.IsZero() || now.Before(c.busySince) {
-		c.busySince = now
-	}
-	if now.Sub(c.busySince) >= busyPatience {
-		f := cloneFault("Somebody's git holds a lock in the clone, and the working files wait for it.", err)
-		f.Remedy = "End the git program that works in the clone's directory. Where there is none, remove the file " + path.Join(c.o.Dir, ".git", errLock(err)) + "."
-		return f
-	}
-	c.log.Info("working files wait for somebody's git", "cause", err)
-	return nil
-}
-
-func errLock(err error) string {
-	busy, _ := errors.AsType[*busyError](err)
-	return busy.lock
+	f := cloneFault("Somebody's git holds a lock in the clone, and the working files wait for it.", err)
+	f.Remedy = "End the git program that works in the clone's directory, or remove the file " + path.Join(c.o.Dir, ".git", busy.lock) + ". Imports and exports go on."
+	return f
 }
 
 // lockFile is a lock that we hold on a file of .git.
@@ -93,10 +85,6 @@ func (c *Clone) hold(ctx context.Context, name string) (*lockFile, error) {
 // acquire links the mark to the lock, which fails while somebody holds it.
 func (l *lockFile) acquire(ctx context.Context) error {
 	c, lock := l.c, l.name+".lock"
-	patience := lockWait
-	if !c.busySince.IsZero() {
-		patience = 0 // it was waited for before
-	}
 	for started := time.Now(); ; {
 		err := c.git.Link(l.mark, lock)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotDir) {
@@ -110,15 +98,16 @@ func (l *lockFile) acquire(ctx context.Context) error {
 		if !errors.Is(err, fs.ErrExist) {
 			return cloneFault("The clone cannot be written.", err)
 		}
-		if c.dropStale(lock) {
+		age, gone := c.dropStale(lock)
+		if gone {
 			continue
 		}
 		step, waited := lockStep, time.Since(started)
-		if waited >= patience {
-			if waited > lockStale+lockWait || c.gitAtWork() {
-				return &busyError{lock}
+		if waited >= lockWait || age >= lockStale {
+			if age >= lockStale || waited > lockStale+lockWait || c.gitAtWork() {
+				return &busyError{lock, age}
 			}
-			step *= 10
+			step *= 10 // it gets old
 		}
 		select {
 		case <-ctx.Done():
@@ -141,7 +130,7 @@ func (l *lockFile) commit(data []byte) error {
 		return cloneFault("The clone cannot be written.", err)
 	}
 	if !l.holds() {
-		return &busyError{l.name + ".lock"} // somebody took it for nobody's
+		return &busyError{lock: l.name + ".lock"} // somebody took it for nobody's
 	}
 	err := l.c.git.Rename(l.name+".lock", l.name)
 	if fi, lerr := l.c.git.Lstat(l.name); err != nil && lerr == nil && fi.IsDir() {
@@ -176,20 +165,23 @@ func (c *Clone) replace(ctx context.Context, name string, data []byte) error {
 	return l.commit(data)
 }
 
-// dropStale removes a lock that is nobody's; true says that it is gone.
-func (c *Clone) dropStale(lock string) bool {
+// dropStale removes a lock that is nobody's. One that it leaves although it is stale
+// is that of a git at work.
+func (c *Clone) dropStale(lock string) (age time.Duration, gone bool) {
 	fi, err := c.git.Lstat(lock)
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist)
+		return 0, errors.Is(err, fs.ErrNotExist)
 	}
 	now := c.o.Now()
-	age := now.Sub(fi.ModTime())
+	age = now.Sub(fi.ModTime())
 	switch {
-	case age < 0 && c.git.Chtimes(lock, now, now) == nil, age >= 0 && age < lockStale, c.gitAtWork():
-		return false
+	case age < 0 && c.git.Chtimes(lock, now, now) == nil:
+		return 0, false
+	case age >= 0 && age < lockStale, c.gitAtWork():
+		return age, false
 	}
 	c.log.Warn("removed a stale lock in the clone", "lock", lock, "age", age.Round(time.Second))
-	return c.git.RemoveAll(lock) == nil
+	return age, c.git.RemoveAll(lock) == nil
 }
 
 // sweepLocks removes the locks that are nobody's, whatever they lock: people's git
