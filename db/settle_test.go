@@ -100,18 +100,22 @@ func testSettleAll(t *testing.T, w *world) {
 }
 
 func testSettleBrake(t *testing.T, w *world) {
-	now := time.Now()
-	w.db.now = func() time.Time { return now.UTC() }
+	// The daemon's own clock has no say.
+	w.db.now = func() time.Time { return time.Now().Add(-24 * time.Hour).UTC() }
+	first := "deleted = 3"
+	settled := func(which string, ago time.Duration) {
+		w.exec("UPDATE mirror_deletions SET settled_at = " + w.db.sqlIn(-ago) + " WHERE " + which)
+	}
 	id := w.insert("a", "A")
 	w.settle(mirror.Settlement{Bases: []*mirror.Base{agreed(toolkit("a", "A"), id)}, Deletions: map[mirror.Direction]int{mirror.ToGit: 3, mirror.ToDatabase: 0}})
-	now = now.Add(50 * time.Minute)
+	settled(first, 50*time.Minute)
 	w.settle(mirror.Settlement{Deletions: map[mirror.Direction]int{mirror.ToGit: 1, mirror.ToDatabase: 2}})
 	o := w.all()
 	w.equal(o.Deleted, map[mirror.Direction]int{mirror.ToGit: 4, mirror.ToDatabase: 2})
 	w.equal([]int{o.Mirrored, o.LargestMirrored}, []int{1, 4})
-	now = now.Add(11 * time.Minute)
+	settled(first, 61*time.Minute)
 	w.equal(w.all().Deleted, map[mirror.Direction]int{mirror.ToGit: 1, mirror.ToDatabase: 2})
-	now = now.Add(time.Hour)
+	settled("true", 61*time.Minute)
 	o = w.all()
 	w.equal([]int{len(o.Deleted), o.LargestMirrored}, []int{0, 1})
 }
@@ -213,10 +217,10 @@ func testSkillStale(t *testing.T, w *world) {
 	w.exec(`UPDATE skill_files SET content = ?`, []byte(skillMD("s", "again from the file")))
 	w.exec(`UPDATE skills SET description = 'from the column'`)
 	w.equal(w.row(id).Document, skillDocument("s", "again from the file"))
-	// A skill without a base has nothing that SKILL.md could be the old state of.
+	// Nothing was agreed of a skill without a base: the edit is what came last.
 	other := w.skill("other", "file")
 	w.exec(`UPDATE skills SET description = 'column' WHERE id = ?`, other)
-	w.equal(w.row(other).Document, skillDocument("other", "file"))
+	w.equal(w.row(other).Document, skillDocument("other", "column"))
 }
 
 func testSkillLate(t *testing.T, w *world) {

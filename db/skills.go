@@ -16,7 +16,7 @@ import (
 //
 //   - the slug was changed, and SKILL.md still has the agreed slug as its name;
 //   - the description was changed (the capture says so: a stale column is no
-//     edit), and SKILL.md is still the agreed one.
+//     edit), and SKILL.md still has the agreed one, or nothing was agreed.
 //
 // Once such an edit is agreed, SKILL.md follows; see followSkills.
 
@@ -24,38 +24,28 @@ import (
 // edited, by row id; skills without such an edit are left out.
 func (d *DB) derive(tx *gorm.DB, organizationID string, skills []*storedRow, bases map[string]*baseRow, described set) (map[string]*document.Document, error) {
 	edited := map[string]*document.Document{}
-	lists := set{}
 	var candidates []*storedRow
 	for _, r := range skills {
 		e := r.record.entity()
-		base := bases[e.ID]
-		if r.kind != document.Skills || r.problem != nil || base == nil {
+		if r.kind != document.Skills || r.problem != nil {
 			continue
 		}
 		name, description := r.document.Frontmatter()
-		if e.Slug != base.Slug && name == base.Slug && document.ValidSlug(document.Skills, e.Slug) {
+		if base := bases[e.ID]; base != nil && e.Slug != base.Slug && name == base.Slug && document.ValidSlug(document.Skills, e.Slug) {
 			edited[e.ID] = r.document.Renamed(e.Slug)
 		}
 		if described[e.ID] && e.Description != nil && *e.Description != "" && *e.Description != description {
 			candidates = append(candidates, r)
-			lists[base.ContentID] = true
 		}
 	}
-	if len(candidates) == 0 {
-		return edited, nil
-	}
-	contents, err := d.readContents(tx, organizationID, lists)
+	agreed, err := d.agreedMains(tx, organizationID, candidates, bases)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range candidates {
 		e := r.record.entity()
-		var agreed skillList
-		if err := json.Unmarshal(contents[bases[e.ID].ContentID], &agreed); err != nil {
-			continue // nothing is known of the agreed SKILL.md
-		}
-		if !sameMain(r.document, agreed) {
-			continue
+		if bases[e.ID] != nil && !sameDescription(r.document, agreed[e.ID]) {
+			continue // SKILL.md's own was edited as well, and it decides
 		}
 		doc := r.document
 		if renamed := edited[e.ID]; renamed != nil {
@@ -66,20 +56,52 @@ func (d *DB) derive(tx *gorm.DB, organizationID string, skills []*storedRow, bas
 	return edited, nil
 }
 
-// sameMain reports whether a skill's SKILL.md is the agreed one.
-func sameMain(d *document.Document, agreed skillList) bool {
-	var now, was string
-	for _, f := range d.Files {
-		if f.Path == document.SkillFile {
-			now = contentID(f.Content)
+func sameDescription(d, agreed *document.Document) bool {
+	if agreed == nil {
+		return false
+	}
+	_, is := d.Frontmatter()
+	_, was := agreed.Frontmatter()
+	return is == was
+}
+
+// agreedMains are the agreed SKILL.md of skills, by row id, as documents of one file.
+func (d *DB) agreedMains(tx *gorm.DB, organizationID string, skills []*storedRow, bases map[string]*baseRow) (map[string]*document.Document, error) {
+	lists, mains := set{}, map[string]string{}
+	for _, r := range skills {
+		if base := bases[r.record.entity().ID]; base != nil {
+			lists[base.ContentID] = true
 		}
 	}
-	for _, f := range agreed {
-		if f.Path == document.SkillFile {
-			was = f.Content
+	contents, err := d.readContents(tx, organizationID, lists)
+	if err != nil {
+		return nil, err
+	}
+	files := set{}
+	for _, r := range skills {
+		id := r.record.entity().ID
+		base := bases[id]
+		if base == nil {
+			continue
+		}
+		var agreed skillList
+		if err := json.Unmarshal(contents[base.ContentID], &agreed); err != nil {
+			continue // nothing is known of the agreed SKILL.md
+		}
+		for _, f := range agreed {
+			if f.Path == document.SkillFile {
+				mains[id], files[f.Content] = f.Content, true
+			}
 		}
 	}
-	return now != "" && now == was
+	if contents, err = d.readContents(tx, organizationID, files); err != nil {
+		return nil, err
+	}
+	docs := make(map[string]*document.Document, len(mains))
+	for id, main := range mains {
+		docs[id] = &document.Document{Kind: document.Skills, Files: []document.File{{Path: document.SkillFile, Content: contents[main]}}}
+	}
+	return docs, nil
 }
 
 // describedRows are the skills whose description was changed by the writes.

@@ -1,0 +1,42 @@
+package daemon_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// The description of a skill stands in its column, too. An edit there is an edit of the
+// skill, unless SKILL.md says another one since.
+func TestDescriptionOfASkillEditedInTheColumn_L5(t *testing.T) {
+	main := func(description, body string) string {
+		return "---\nname: s\ndescription: " + description + "\n---\n" + body
+	}
+	write := func(w *world, text string) {
+		w.t.Helper()
+		w.exec("UPDATE skill_files SET content = %s", w.blob(text))
+	}
+	eachWorld(t, nil, func(w *world) {
+		id := "5f6d1c3e-0000-4000-8000-000000000001"
+		w.insert("skills", "id", quote(id), "slug", "'s'", "name", "'s'", "description", "'old'", "owner_id", quote(w.orgID))
+		w.exec("INSERT INTO skill_files (skill_id, path, content) VALUES (%s, 'SKILL.md', %s)", quote(id), w.blob(main("old", "body")))
+		w.synced()
+		w.exec("UPDATE skills SET description = 'before it was ever exported', owner_id = NULL")
+		w.synced()
+		if got := w.files()["skills/s/SKILL.md"]; !strings.Contains(got, "before it was ever exported") {
+			t.Errorf("nothing agreed yet: %s", got)
+		}
+		write(w, main("before it was ever exported", "another body"))
+		w.exec("UPDATE skills SET description = 'beside another body'")
+		w.synced()
+		if got := w.files()["skills/s/SKILL.md"]; !strings.Contains(got, "beside another body") || !strings.Contains(got, "another body\n") && !strings.HasSuffix(got, "another body") {
+			t.Errorf("both edited: %s", got)
+		}
+		write(w, main("from SKILL.md", "body"))
+		w.exec("UPDATE skills SET description = 'from the column'")
+		w.synced()
+		if got := w.query("SELECT description FROM skills"); got != "from SKILL.md" || !w.branchHas("skills/s/SKILL.md", "from SKILL.md") {
+			t.Errorf("SKILL.md decides: column %q, file %s", got, w.files()["skills/s/SKILL.md"])
+		}
+		w.quiet()
+	})
+}
