@@ -60,7 +60,8 @@ func (j *join) applyIntents() {
 
 // shownIntents are those that git shows. Those of one push that move a row, or that
 // touch one path, belong together: one of them alone may look like it by chance, and
-// would tear a row from its file.
+// would tear a row from its file. That a file is gone shows nothing: somebody may have
+// moved it, and then it is still the base's.
 func (j *join) shownIntents() map[*Intent]bool {
 	type link struct {
 		commit Hash
@@ -79,8 +80,7 @@ func (j *join) shownIntents() map[*Intent]bool {
 	}
 	shown := make(map[*Intent]bool, len(j.obs.Intents))
 	for _, i := range j.obs.Intents {
-		at := j.files[i.Key]
-		shown[i] = i.Deleted == (at.GitID == "") && (i.Deleted || at.GitID == i.GitID)
+		shown[i] = !i.Deleted && j.files[i.Key].GitID == i.GitID
 	}
 	torn := map[link]bool{}
 	for again := true; again; {
