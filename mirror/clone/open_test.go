@@ -138,7 +138,18 @@ func TestDamagedCloneHeals_S7_H6(t *testing.T) {
 			os.RemoveAll(filepath.Join(w.dir, ".git"))
 			w.write(t, ".git", "gitdir: /elsewhere")
 		},
-		"merge in progress": func(t *testing.T, w *world) { w.write(t, ".git/MERGE_HEAD", someCommit+"\n") },
+		"shallow noise":     func(t *testing.T, w *world) { w.write(t, ".git/shallow", "noise") },
+		"shallow empty":     func(t *testing.T, w *world) { w.write(t, ".git/shallow", "") },
+		"made shallow":      func(t *testing.T, w *world) { git(t, w.dir, "fetch", "-q", "--depth", "1") },
+		"packed refs noise": func(t *testing.T, w *world) { w.write(t, ".git/packed-refs", "noise\n") },
+		"somebody's ref noise": func(t *testing.T, w *world) {
+			w.write(t, ".git/refs/heads/mine", "")
+			w.write(t, ".git/refs/tags/v1", "noise")
+		},
+		"alternates to nowhere":    func(t *testing.T, w *world) { w.write(t, ".git/objects/info/alternates", "/nowhere/objects\n") },
+		"grafts noise":             func(t *testing.T, w *world) { w.write(t, ".git/info/grafts", "noise\n") },
+		"another common directory": func(t *testing.T, w *world) { w.write(t, ".git/commondir", "/nowhere\n") },
+		"merge in progress":        func(t *testing.T, w *world) { w.write(t, ".git/MERGE_HEAD", someCommit+"\n") },
 		"pack cut": func(t *testing.T, w *world) {
 			git(t, w.dir, "repack", "-adq")
 			truncate("objects/pack/*.pack", 100)(t, w)

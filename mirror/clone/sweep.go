@@ -40,6 +40,11 @@ func (c *Clone) sweepKilled() {
 func (c *Clone) sweepOthers() {
 	c.sweepLocks()
 	c.sweepRefs("refs")
+	for _, name := range elsewhere {
+		if exists(c.git, name) {
+			c.removeBroken(name)
+		}
+	}
 	for _, list := range []struct {
 		name string
 		line func([]byte) bool
@@ -70,6 +75,10 @@ func (c *Clone) removeBroken(name string) {
 	c.log.Warn("removed a broken file from the clone", "path", name)
 	c.git.RemoveAll(name)
 }
+
+// elsewhere are files that make git look for a repository, or a part of one, in
+// another place. A clone of ours is whole.
+var elsewhere = []string{"commondir", "info/grafts", "objects/info/alternates", "objects/info/http-alternates"}
 
 // isPackedRef reports whether a line can stand in packed-refs.
 func isPackedRef(line []byte) bool {
