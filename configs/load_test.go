@@ -189,6 +189,7 @@ func TestWhichFile(t *testing.T) {
 	}
 }
 
+// C5: the newline that ends a mounted secret is no part of it.
 func TestSecretsFromFiles(t *testing.T) {
 	key := "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 	dir := write(t, map[string]string{

@@ -185,6 +185,7 @@ func TestAcceptLimitsOfTextAndSlugs(t *testing.T) {
 	})
 }
 
+// TestAcceptOthersFilesStay: what is no entity belongs to its people (D6).
 func TestAcceptOthersFilesStay(t *testing.T) {
 	theirs := map[string]string{
 		"README.md": "r", "toolkits/README.md": "r", "toolkits/.gitkeep": "", "toolkits/.hidden.json": "{}", "toolkits/sub/x.json": `{"slug":"x","name":"X"}`,

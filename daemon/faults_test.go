@@ -33,6 +33,7 @@ func (w *world) detailCode() string {
 	return code
 }
 
+// TestConnectionProblems: each has its state, code and remedy, and what it stops stays pending (L2).
 func TestConnectionProblems(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -13,7 +13,7 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-// The exit status tells the truth (github.com/n8n-as-code issue 610), and what is
+// L9: the exit status tells the truth (github.com/n8n-as-code issue 610), and what is
 // printed says what can be done.
 func TestExit(t *testing.T) {
 	transient := &mirror.Fault{Code: "NETWORK_UNREACHABLE", Message: "No answer.", Remedy: "Wait.", Err: errors.New("dial\n\trefused")}
