@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -316,5 +317,31 @@ func TestRenamedOntoAFileThatStays(t *testing.T) {
 				t.Errorf("the file there: got %q, want %q", got, c.wantThat)
 			}
 		})
+	}
+}
+
+// Thousands of files that were moved without their slugs are matched in one pass.
+func BenchmarkSlips(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		var subjects []*Subject
+		for i := range 2000 {
+			slug := fmt.Sprintf("t%d", i)
+			gone := subjectOf("a", "a", "-")
+			renamed := doc("a").Renamed(slug)
+			content := document.Encode(renamed)
+			gone.Base.Path, gone.Base.Slug, gone.File = "toolkits/"+slug+".json", slug, fileOf("-", slug)
+			gone.Base.Content, gone.Base.Digest = &Content{Bytes: content}, renamed.Digest()
+			gone.Row.ID, gone.Row.Slug, gone.Row.Document = slug, slug, renamed
+			came := newFile("!", "moved-"+slug)
+			came.File.Content = &Content{Bytes: content}
+			subjects = append(subjects, gone, came)
+		}
+		b.StartTimer()
+		for _, d := range planOf(document.PreferGit, subjects...).Decisions {
+			if d.Effect != Refuse {
+				b.Fatal(outcome(d))
+			}
+		}
 	}
 }

@@ -28,11 +28,7 @@ func (p *planner) pairRenames() map[*Subject]bool {
 			}
 		}
 		pairSimilar(restGone, came, arrived)
-		for _, g := range restGone {
-			if g.move == nil {
-				g.slip = p.slipOf(g, bad)
-			}
-		}
+		p.slips(restGone, bad)
 		for _, g := range gone {
 			g.prepare() // its file is another one now
 		}
@@ -164,13 +160,26 @@ func pairSimilar(gone, came []*Subject, arrived map[*Subject]bool) {
 	}
 }
 
-// slipOf finds the commonest slip: the file was moved (git mv) and still carries
-// its old slug, so it is invalid where it stands. That is no deletion.
-func (p *planner) slipOf(g *Subject, bad []*Subject) *document.Problem {
-	refusedBefore := g.Left != nil && g.Left.Reason == ReasonInvalid
+// slips finds the commonest slip: a file was moved (git mv) and still carries its old
+// slug, so it is invalid where it stands. That is no deletion.
+func (p *planner) slips(gone, bad []*Subject) {
+	claiming := map[string][]*Subject{}
 	for _, b := range bad {
-		old := b.Left != nil && b.Left.GitID == b.File.GitID
-		if b.File.Content == nil || old && !refusedBefore { // it came with another change
+		if slug := b.File.claimedSlug(); slug != "" {
+			claiming[slug] = append(claiming[slug], b)
+		}
+	}
+	for _, g := range gone {
+		if g.move == nil {
+			g.slip = p.slipOf(g, claiming[g.Base.Slug])
+		}
+	}
+}
+
+func (p *planner) slipOf(g *Subject, claiming []*Subject) *document.Problem {
+	refusedBefore := g.Left != nil && g.Left.Reason == ReasonInvalid
+	for _, b := range claiming {
+		if b.Left != nil && b.Left.GitID == b.File.GitID && !refusedBefore { // it came with another change
 			continue
 		}
 		doc, problem := parse(g.Kind, g.Base.Slug, b.File.Content, p.Rules.Limits)
@@ -182,4 +191,20 @@ func (p *planner) slipOf(g *Subject, bad []*Subject) *document.Problem {
 		}
 	}
 	return nil
+}
+
+// claimedSlug is the slug inside a file, wherever the file stands; "" if it has none.
+func (f *File) claimedSlug() string {
+	if f.Content == nil {
+		return ""
+	}
+	if f.Kind != document.Skills {
+		return document.ClaimedSlug(f.Kind, f.Content.Bytes)
+	}
+	for _, file := range f.Content.Files {
+		if file.Path == document.SkillFile {
+			return document.ClaimedSlug(f.Kind, file.Content)
+		}
+	}
+	return ""
 }

@@ -39,6 +39,29 @@ func (d *Document) withFrontmatter(key, text string) *Document {
 	return edited
 }
 
+// ClaimedSlug is the slug that a JSON file's content, or a SKILL.md, says it is of,
+// whatever else is wrong with it; "" if it says none.
+func ClaimedSlug(k Kind, content []byte) string {
+	if k == Skills {
+		front, p := readFrontmatter(content)
+		if p != nil {
+			return ""
+		}
+		return front.values["name"].text
+	}
+	root, bad := parseJSON(content, fileDepth)
+	if bad != nil || root.kind != objectNode {
+		return ""
+	}
+	for _, m := range root.items {
+		if m.key == "slug" {
+			slug, _ := m.value.any().(string)
+			return slug
+		}
+	}
+	return ""
+}
+
 // Nameless is the digest of the document without its slug and name (of a skill: the
 // name in SKILL.md): documents that share it are equal but for these.
 func (d *Document) Nameless() Digest {

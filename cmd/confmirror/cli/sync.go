@@ -85,6 +85,9 @@ func (p *Program) syncOne(ctx context.Context, s *site, d *daemon.Daemon, ref db
 	return p.printRun(report, now), nil
 }
 
+// mostActions of a run are printed.
+const mostActions = 50
+
 // printRun prints what a run did and how the mirror is after it.
 func (p *Program) printRun(r *mirror.Report, now *db.Status) (status int) {
 	detail, state := r.Detail, r.State
@@ -93,8 +96,11 @@ func (p *Program) printRun(r *mirror.Report, now *db.Status) (status int) {
 	}
 	fmt.Fprintf(p.Stdout, "%s: %s, at %s, in %s\n", now.Organization, state, short(r.SyncedCommit), took(time.Duration(r.DurationMS)*time.Millisecond))
 	printCounts(p.Stdout, r)
-	for _, a := range r.Actions {
+	for _, a := range r.Actions[:min(len(r.Actions), mostActions)] {
 		fmt.Fprintf(p.Stdout, "  %s\n", actionLine(a))
+	}
+	if more := len(r.Actions) - mostActions; more > 0 {
+		fmt.Fprintf(p.Stdout, "  and %d more: GET mirror/runs/%s has them all\n", more, r.RunID)
 	}
 	for _, commit := range r.Commits {
 		fmt.Fprintf(p.Stdout, "  pushed commit %s\n", short(commit))
