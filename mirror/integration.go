@@ -80,7 +80,11 @@ func (a *apply) keepError(d *Decision) *EntityError {
 	if d.Problem == nil {
 		return nil
 	}
-	e := a.entityError(d.Problem, d.bad().Path)
+	path := d.bad().Path
+	if d.RowProblem && document.ValidSlug(d.Kind, d.Row.Slug) { // of the row itself: where it belongs, whatever its file is called
+		path = a.layout.Path(d.Kind, d.Row.Slug)
+	}
+	e := a.entityError(d.Problem, path)
 	if was := d.Row.Integration.Error; was != nil && was.Code == e.Code && was.Message == e.Message && was.Path == e.Path {
 		return was
 	}
