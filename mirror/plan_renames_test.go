@@ -117,6 +117,23 @@ func TestRenamesAgainstChanges_I3(t *testing.T) {
 	}
 }
 
+// Both sides gave the same new name: the file that came stands where the row belongs,
+// and is edited in place if it says something else.
+func TestTheSameRenameOnBothSides_I3(t *testing.T) {
+	const was, moved = `{"slug":"a","name":"A","description":"1"}`, `{"slug":"b","name":"A","description":"1"}`
+	for _, c := range []struct{ name, came, want string }{
+		{"alike", moved, "b: agree 1"},
+		{"in another form", `{ "description": "1", "name":"A", "slug":"b" }`, "b: agree 1"},
+		{"with an edit", `{"slug":"b","name":"A","description":"1","x-note":"git"}`, "b: import 1+git"},
+	} {
+		s := state{document.Toolkits, was, moved, ""}.subject(t)
+		s.Target = fileAt(t, document.Toolkits, "b", c.came)
+		if got := outcomes(planOf(document.PreferGit, s)); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 // A file that was moved without its slug inside is no deletion, for as long as it
 // is there and bad.
 func TestSlips(t *testing.T) {

@@ -34,6 +34,7 @@ func TestSecretsInFiles(t *testing.T) {
 		{"more about it", secret, secret, `{"secret":true,"required":true,"description":"d"}`, entry(`{"secret":true,"required":true,"description":"d"}`)},
 		{"it goes", secret, secret, ``, entry("")},
 
+		{"the database made it a secret meanwhile, the file is as agreed", `"1"`, secret, `"1"`, entry(secret)},
 		{"the database made it a secret meanwhile, the file changes it", `"1"`, secret, `"2"`, "refused"},
 		{"the database made it public meanwhile", secret, `"1"`, `{"secret":true,"required":true}`, entry(`{"value":"1","required":true}`)},
 		{"the file makes it a secret", `"1"`, `"1"`, secret, entry(secret)},
