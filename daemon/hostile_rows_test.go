@@ -202,3 +202,21 @@ func TestOtherKeysOfSecrets_C3(t *testing.T) {
 		w.checkClone()
 	})
 }
+
+// TestSecrecyRaisedInTheDatabase_C3: the value that was public leaves the branch with
+// the next push.
+func TestSecrecyRaisedInTheDatabase_C3(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("mcp_servers", "slug", "'gh'", "name", "'GH'", "type", "'stdio'", "command", "'x'", "env", `'{"K":{"value":"public","secret":false}}'`)
+		w.synced()
+		w.exec(`UPDATE mcp_servers SET env = '{"K":{"value":"canary-1","secret":true}}'`)
+		w.synced()
+		if code := w.entityError("mcp-servers", "gh"); code != "" || w.branchHas("mcp-servers/gh.json", "public") || !w.branchHas("mcp-servers/gh.json", `"secret": true`) {
+			w.t.Errorf("%q; the file:\n%s", code, w.files()["mcp-servers/gh.json"])
+		}
+		if found := canaries(w.remoteObjects()); len(found) > 0 {
+			w.t.Errorf("on the remote: %q", found)
+		}
+		w.quiet()
+	})
+}
