@@ -33,7 +33,7 @@ func (h *history) edits() actions {
 		}
 	}
 	with := maps.Clone(all)
-	with["edit in one transaction"] = func() { h.atOnce(several) }
+	with["edit in one transaction"] = func() { h.say("db: begin"); h.atOnce(several); h.say("db: commit") }
 	with["edit in one commit"] = func() { h.inOneCommit(several) }
 	return with
 }

@@ -38,24 +38,53 @@ func (d doc) String() string {
 	return "{" + strings.TrimSuffix(b.String(), " ") + "}"
 }
 
-// modelKind is what the histories know of a kind of JSON files.
+// modelKind is what the histories know of a kind.
 type modelKind struct {
-	kind   document.Kind
-	table  string
-	texts  []string // keys with a text that edits mark; each is a column. They are never removed.
-	list   string   // a key with a set, "" for none
-	fixed  doc      // what every document has
-	unique string   // a key whose value must tell one entity from another, "" for none
-	others []string // more columns
+	kind     document.Kind
+	table    string
+	texts    []string            // keys with a text that edits mark; each is a column. They are never removed.
+	list     string              // a key with a set, "" for none
+	elements []string            // of the set
+	choices  map[string][]string // keys with one of these JSON texts, or none
+	env      bool                // it has entries that may be secret
+	flips    bool                // ... and edits make them public or secret, on either side
+	fixed    doc                 // what every document has
+	unique   string              // a key whose value must tell one entity from another, "" for none
 }
 
+// The kinds whose edits the reference model understands to the letter: nothing refers to
+// anything, and an entry of env stays what it is.
 var (
-	modelToolkits = &modelKind{kind: document.Toolkits, table: "toolkits", texts: []string{"name", "description"}, list: "commands", others: []string{"integrations", "skills"}}
-	modelCommands = &modelKind{kind: document.Commands, table: "commands", texts: []string{"name", "description", "prompt"}}
-	modelServers  = &modelKind{kind: document.MCPServers, table: "mcp_servers", texts: []string{"name", "description"}, fixed: doc{"type": "http"}, unique: "url", others: []string{"env", "tools"}}
+	modelToolkits = &modelKind{kind: document.Toolkits, table: "toolkits", texts: []string{"name", "description"},
+		list: "commands", elements: []string{"p", "q", "r", "s"}}
+	modelServers = &modelKind{kind: document.MCPServers, table: "mcp_servers", texts: []string{"name", "description"}, env: true, fixed: doc{"type": "http"}, unique: "url"}
 )
 
-func (k *modelKind) path(slug string) string { return string(k.kind) + "/" + slug + ".json" }
+// The kinds as they are.
+var (
+	wholeToolkits = &modelKind{kind: document.Toolkits, table: "toolkits", texts: []string{"name", "description"}, list: "commands", elements: modelSlugs,
+		choices: map[string][]string{"integrations": {`{"a":{}}`, `{"b":{"tools":["t"]}}`, `{"a":{"tools":"*"},"c":{"tools":["t","u"]}}`}, "skills": {`["a"]`, `["b","c"]`}}}
+	wholeCommands = &modelKind{kind: document.Commands, table: "commands", texts: []string{"name", "description", "prompt"},
+		choices: map[string][]string{"arguments": {`[{"name":"x"}]`, `[{"name":"x","required":true},{"name":"y"}]`}}}
+	wholeServers = &modelKind{kind: document.MCPServers, table: "mcp_servers", texts: []string{"name", "description"}, env: true, flips: true, fixed: doc{"type": "http"}, unique: "url",
+		choices: map[string][]string{"tools": {`{}`, `{"t":{"enabled":true}}`, `{"t":{},"u":{"enabled":false}}`}}}
+)
+
+// path is where an entity stands: a file, or a skill's directory.
+func (k *modelKind) path(slug string) string {
+	if k == modelSkills {
+		return "skills/" + slug
+	}
+	return k.mainPath(slug)
+}
+
+// mainPath is the file that says what the entity is.
+func (k *modelKind) mainPath(slug string) string {
+	if k == modelSkills {
+		return "skills/" + slug + "/" + document.SkillFile
+	}
+	return string(k.kind) + "/" + slug + ".json"
+}
 
 // slugOf is the slug of a path of the kind.
 func (k *modelKind) slugOf(path string) (string, bool) {
@@ -66,19 +95,24 @@ func (k *modelKind) slugOf(path string) (string, bool) {
 
 // columns are those that hold the document.
 func (k *modelKind) columns() []string {
-	columns := slices.Concat([]string{"slug"}, k.texts, k.others, []string{"extra"})
-	if k.list != "" {
-		columns = append(columns, k.list)
+	if k == modelSkills {
+		return []string{"slug", "name", "description", "extra"}
 	}
-	if k.unique != "" {
-		columns = append(columns, k.unique)
+	columns := slices.Concat([]string{"slug"}, k.texts, slices.Sorted(maps.Keys(k.choices)), slices.Sorted(maps.Keys(k.fixed)))
+	for _, column := range []string{k.list, k.unique} {
+		if column != "" {
+			columns = append(columns, column)
+		}
 	}
-	return slices.AppendSeq(columns, maps.Keys(k.fixed))
+	if k.env {
+		columns = append(columns, "env")
+	}
+	return append(columns, "extra")
 }
 
 // isJSON tells the columns that hold JSON from those with a text.
 func (k *modelKind) isJSON(column string) bool {
-	return column == k.list || column == "extra" || slices.Contains(k.others, column)
+	return column == k.list || column == "extra" || column == "env" || k.choices[column] != nil
 }
 
 // flatten makes a document of a file's top-level keys, or of a row's columns; secrets
@@ -156,7 +190,7 @@ func (d doc) file(indent string) string {
 }
 
 // column is the document's part in a column of a row with these secrets, as a SQL literal.
-func (d doc) column(k *modelKind, column string, secrets map[string]string) string {
+func (d doc) column(column string, secrets map[string]string) string {
 	object := map[string]any{}
 	switch column {
 	case "extra":

@@ -14,6 +14,15 @@ import (
 
 // What people do to the branch.
 
+// change writes the file to a path.
+func (f treeFile) change(path string) bitbuckettest.Change {
+	c := bitbuckettest.Write(path, f.text)
+	if f.executable {
+		c.Mode = bitbuckettest.ModeExecutable
+	}
+	return c
+}
+
 var ada = mirror.Signature{Name: "Ada", Email: "ada@example.com"}
 
 // commitNow makes a commit and nothing else, so that it may be called while a run goes on.
@@ -28,8 +37,9 @@ func (h *history) commit(changes ...bitbuckettest.Change) {
 	for _, c := range changes {
 		if c.Delete {
 			delete(tree, c.Path)
+			maps.DeleteFunc(tree, func(path string, _ treeFile) bool { return strings.HasPrefix(path, c.Path+"/") })
 		} else {
-			tree[c.Path] = string(c.Content)
+			tree[c.Path] = treeFile{string(c.Content), c.Mode == bitbuckettest.ModeExecutable}
 		}
 	}
 	if h.staged = append(h.staged, changes...); !h.batch {
@@ -62,19 +72,13 @@ func (h *history) slugsOf(k *modelKind, is func(*file) bool) []string {
 }
 
 // put writes a document to its path as a person does who likes tabs, or not.
-func (h *history) put(k *modelKind, was, is doc) bitbuckettest.Change {
+func (h *history) put(k *modelKind, was, is doc) []bitbuckettest.Change {
 	path := k.path(is["slug"])
-	for key, text := range is {
-		if text != was[key] && key != "slug" && k.fixed[key] == "" && !strings.HasPrefix(text, "[") && text != "secret" {
-			h.done.inFile[path+" "+key] = text
-		}
+	h.note(h.done.inFile, path, was, is)
+	if k == modelSkills {
+		return putSkill(path, was, is)
 	}
-	for key := range was {
-		if is[key] == "" {
-			delete(h.done.inFile, path+" "+key)
-		}
-	}
-	return bitbuckettest.Write(path, is.file(rapid.SampledFrom([]string{"\t", "  ", "    "}).Draw(h.rt, "indent")))
+	return []bitbuckettest.Change{bitbuckettest.Write(path, is.file(rapid.SampledFrom([]string{"\t", "  ", "    "}).Draw(h.rt, "indent")))}
 }
 
 func (h *history) editFile() {
@@ -88,7 +92,7 @@ func (h *history) editFile() {
 	for range rapid.IntRange(1, 2).Draw(h.rt, "places") {
 		is = h.editPlace(k, is, nil, "git")
 	}
-	h.commit(h.put(k, was, is))
+	h.commit(h.put(k, was, is)...)
 	h.say("git: edit %s: %v", k.path(slug), is)
 }
 
@@ -97,7 +101,7 @@ func (h *history) reformatFile() {
 	k := h.kind()
 	if slug := pick(h, "file", h.slugsOf(k, (*file).valid)); slug != "" {
 		d := h.files(k)[slug].doc
-		h.commit(h.put(k, d, d))
+		h.commit(h.put(k, d, d)...)
 		h.say("git: reformat %s", k.path(slug))
 	}
 }
@@ -111,7 +115,7 @@ func (h *history) addFile() {
 	if rapid.Bool().Draw(h.rt, "more") {
 		d = h.editPlace(k, d, nil, "git")
 	}
-	h.commit(h.put(k, nil, d))
+	h.commit(h.put(k, nil, d)...)
 	h.say("git: add %s %v", k.path(slug), d)
 }
 
@@ -134,7 +138,7 @@ func (h *history) renameFile() {
 	if rapid.IntRange(0, 2).Draw(h.rt, "edit") == 2 {
 		d = h.editPlace(k, d, nil, "git")
 	}
-	h.commit(bitbuckettest.Remove(k.path(from)), h.put(k, nil, d))
+	h.commit(append([]bitbuckettest.Change{bitbuckettest.Remove(k.path(from))}, h.put(k, nil, d)...)...)
 	h.done.forget(h.done.inFile, k.path(from))
 	h.say("git: rename %s to %s: %v", k.path(from), k.path(to), d)
 }
@@ -149,7 +153,7 @@ func (h *history) swapFiles() {
 	a := rapid.SampledFrom(slugs).Draw(h.rt, "file")
 	b := rapid.SampledFrom(slices.DeleteFunc(slugs, func(s string) bool { return s == a })).Draw(h.rt, "other")
 	files := h.files(k)
-	h.commit(h.put(k, nil, files[a].doc.with("slug", b)), h.put(k, nil, files[b].doc.with("slug", a)))
+	h.commit(append(h.put(k, files[b].doc, files[a].doc.with("slug", b)), h.put(k, files[a].doc, files[b].doc.with("slug", a))...)...)
 	h.say("git: swap %s and %s", k.path(a), k.path(b))
 }
 
@@ -160,7 +164,13 @@ func (h *history) moveFile() {
 	if from == "" || h.files(k)[to] != nil {
 		return
 	}
-	h.commit(bitbuckettest.Remove(k.path(from)), bitbuckettest.Write(k.path(to), h.files(k)[from].text))
+	changes := []bitbuckettest.Change{bitbuckettest.Remove(k.path(from))}
+	for path, f := range h.branch() {
+		if rest, ok := strings.CutPrefix(path, k.path(from)); ok {
+			changes = append(changes, f.change(k.path(to)+rest))
+		}
+	}
+	h.commit(changes...)
 	h.done.forget(h.done.inFile, k.path(from))
 	h.say("git: move %s to %s, slug unchanged", k.path(from), k.path(to))
 }
@@ -169,7 +179,7 @@ func (h *history) breakFile() {
 	k := h.kind()
 	if slug := pick(h, "file", h.slugsOf(k, func(*file) bool { return true })); slug != "" {
 		text := "{ " + h.mark("broken")
-		h.commit(bitbuckettest.Write(k.path(slug), text))
+		h.commit(bitbuckettest.Write(k.mainPath(slug), text))
 		h.done.forget(h.done.inFile, k.path(slug))
 		h.say("git: break %s: %q", k.path(slug), text)
 	}
@@ -187,7 +197,7 @@ func (h *history) mendFile() {
 		d = h.newDoc(k, "git", slug)
 	}
 	d = d.with("slug", slug)
-	h.commit(h.put(k, nil, d))
+	h.commit(h.put(k, nil, d)...)
 	h.say("git: mend %s: %v", k.path(slug), d)
 }
 
@@ -202,8 +212,15 @@ func (h *history) rewrite() {
 		return
 	}
 	h.must(h.repo.ForcePush("main", to))
-	h.tree = nil
 	h.say("git: the branch is set back by %d", back)
+	h.rewritten()
+}
+
+// rewritten: what nobody has imported yet is gone with its commits.
+func (h *history) rewritten() {
+	h.tree = nil
+	seen := h.inHistory() + h.inRows()
+	maps.DeleteFunc(h.done.inFile, func(_, mark string) bool { return !strings.Contains(seen, mark) })
 }
 
 // editAlike makes the same change on both sides.
@@ -214,10 +231,10 @@ func (h *history) editAlike() {
 	if r == nil {
 		return
 	}
-	key, mark := rapid.SampledFrom(append(slices.Clone(k.texts), "x-note")).Draw(h.rt, "key"), h.mark("both")
+	key, mark := rapid.SampledFrom(k.texts).Draw(h.rt, "key"), h.mark("both")
 	h.write(k, r, r.doc.with(key, mark), r.secrets)
 	was := files[r.slug].doc
-	h.commit(h.put(k, was, was.with(key, mark)))
+	h.commit(h.put(k, was, was.with(key, mark))...)
 	h.say("git: edit %s alike: %s=%s", k.path(r.slug), key, mark)
 }
 

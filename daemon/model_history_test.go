@@ -37,10 +37,12 @@ type history struct {
 	runs   int
 	serial int // of marks and rows
 
-	tx     *sql.Tx           // open while several rows change at once
-	tree   map[string]string // the branch's files with what is staged; nil: not read since a run
+	tx     *sql.Tx             // open while several rows change at once
+	tree   map[string]treeFile // the branch's files with what is staged; nil: not read since a run
 	staged []bitbuckettest.Change
 	batch  bool // stage only
+	// lastHead is where a branch was that is deleted.
+	lastHead mirror.Hash
 
 	done done
 }
@@ -91,6 +93,13 @@ func (h *history) must(err error) {
 // say adds a line to the story that a failure tells.
 func (h *history) say(format string, args ...any) {
 	h.rt.Logf("%s", h.legible(fmt.Sprintf(format, args...)))
+}
+
+// wrong tells what does not hold. The error itself names nothing that differs from one
+// play of a history to the next, else rapid would not make it shorter.
+func (h *history) wrong(what, format string, args ...any) {
+	h.say("WRONG, %s: %s", what, fmt.Sprintf(format, args...))
+	h.rt.Errorf("%s", what)
 }
 
 // legible leaves out what is the same in every line.
@@ -178,27 +187,23 @@ func (h *history) tolerate(err error) {
 // wrote reports whether a run did anything that people would see.
 func wrote(r *mirror.Report) bool { return r.Exported+r.Imported+r.Deleted+r.Merged > 0 }
 
-// rest lets runs follow each other until there is nothing left to do, and approves
-// what is held. It reports whether there is anything to judge: a branch.
+// rest lets runs follow each other until one finds nothing to do, and approves what is
+// held. It reports whether there is anything to judge: a branch.
 func (h *history) rest() bool {
-	quiet := 0
-	for n := 0; quiet < 2; n++ {
-		if n == 12 {
-			h.rt.Fatalf("it does not come to rest")
-		}
-		held, err := h.db.Hold(context.Background(), h.org.ID)
-		if err == nil {
+	for range 12 {
+		held, holdErr := h.db.Hold(context.Background(), h.org.ID)
+		if holdErr == nil {
 			h.say("approve what is held: %+v", held.Items)
 			h.must(h.db.DecideHold(context.Background(), h.org.ID, held.ID, mirror.Approved))
-			quiet = 0
 		}
 		report, err := h.attempt("rest", mirror.Request{Look: true}, nil)
 		if h.tolerate(err); err != nil {
 			return false
 		}
-		if quiet++; wrote(report) || report.State != mirror.StateOK {
-			quiet = 0
+		if holdErr != nil && !wrote(report) && report.State == mirror.StateOK {
+			return true
 		}
 	}
-	return true
+	h.rt.Fatalf("it does not come to rest")
+	return false
 }

@@ -1,7 +1,9 @@
 package daemon_test
 
 import (
+	"encoding/base64"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,71 +17,104 @@ func (h *history) judge() {
 	h.commitsInOrder()
 }
 
-// nothingLost: each last edit of the database is in a row, on the remote or in a
-// conflict; each of git that was on the branch is in its history or in a conflict.
-func (h *history) nothingLost() {
+// inRows are the texts of all rows.
+func (h *history) inRows() string {
 	var rows strings.Builder
 	for _, k := range h.kinds {
 		rows.WriteString(h.dump("SELECT %s FROM %s WHERE organization_id = '%s'", strings.Join(k.columns(), ", "), k.table, h.org.ID))
 	}
-	here := rows.String() + h.dump("SELECT base, database, git FROM conflicts WHERE organization_id = '%s'", h.org.ID)
-	everywhere := here + h.objects("--batch-all-objects")
-	for _, place := range slices.Sorted(maps.Keys(h.done.inRow)) {
-		if text := strings.TrimPrefix(h.done.inRow[place], "="); !strings.Contains(everywhere, text) {
-			h.rt.Errorf("lost: %s of row %s", h.legible(text), place)
-		}
+	for _, d := range h.skillDocs() {
+		rows.WriteString(d.String())
 	}
+	return rows.String()
 }
 
-// objects is the content of objects of the remote: git cat-file's options say which.
-func (h *history) objects(options ...string) string {
-	all, err := h.repo.Git(append([]string{"cat-file", "--batch", "--buffer"}, options...)...)
+var encodedContent = regexp.MustCompile(`"content_base64":"([^"]*)"`)
+
+// inConflicts are the texts of all conflicts.
+func (h *history) inConflicts() string {
+	text := h.dump("SELECT base, database, git FROM conflicts WHERE organization_id = '%s'", h.org.ID)
+	for _, m := range encodedContent.FindAllStringSubmatch(strings.ReplaceAll(text, `": "`, `":"`), -1) {
+		content, err := base64.StdEncoding.DecodeString(m[1])
+		h.must(err)
+		text += string(content)
+	}
+	return text
+}
+
+// inObjects are the texts of all objects of the remote, reachable or not.
+func (h *history) inObjects() string {
+	all, err := h.repo.Git("cat-file", "--batch", "--buffer", "--batch-all-objects")
 	h.must(err)
 	return all
 }
 
-// noSecretTold: no secret value left the rows.
-func (h *history) noSecretTold() {
-	var told strings.Builder
-	told.WriteString(h.objects("--batch-all-objects"))
-	for _, table := range []string{"conflicts", "rejected_files", "sync_runs", "mirror_events", "mirror_unsettled", "mirror_intents", "mirror_bases"} {
-		told.WriteString(h.dump("SELECT * FROM %s WHERE organization_id = '%s'", table, h.org.ID))
+// inHistory are the texts of all that was ever on the branch as it is now.
+func (h *history) inHistory() string {
+	if h.head() == "" {
+		return ""
 	}
-	told.WriteString(h.log.String())
-	if i := strings.Index(told.String(), "secret-value"); i >= 0 {
-		h.rt.Errorf("a secret was told: ...%s", told.String()[max(0, i-200):min(told.Len(), i+100)])
+	all, err := h.repo.Git("log", "--text", "-p", "-m", "--no-renames", "main")
+	h.must(err)
+	return all
+}
+
+// nothingLost: each last edit of the database is in a row, on the remote or in a conflict;
+// each one of git in a row, in the branch's history or in a conflict.
+func (h *history) nothingLost() {
+	kept := h.inRows() + h.inConflicts()
+	for from, of := range map[string]map[string]string{h.inObjects(): h.done.inRow, h.inHistory(): h.done.inFile} {
+		for _, place := range slices.Sorted(maps.Keys(of)) {
+			if !strings.Contains(kept, of[place]) && !strings.Contains(from, of[place]) {
+				h.wrong("an edit is lost", "%s of %s", of[place], place)
+			}
+		}
 	}
 }
 
-// commitsInOrder: no empty commit, none that repeats the one before, no damage.
-func (h *history) commitsInOrder() {
-	if head, err := h.repo.Head("main"); err != nil || head == "" {
-		return // nothing was ever pushed
+// noSecretTold: no secret value left the rows, and none got into another one.
+func (h *history) noSecretTold() {
+	told := h.inObjects() + h.log.String()
+	for _, table := range []string{"conflicts", "rejected_files", "sync_runs", "mirror_events", "mirror_unsettled", "mirror_intents", "mirror_bases"} {
+		told += h.dump("SELECT * FROM %s WHERE organization_id = '%s'", table, h.org.ID)
 	}
-	log, err := h.repo.Log("main")
-	h.must(err)
-	runs := map[string]map[string]bool{}
-	for _, c := range log {
-		for _, parent := range c.Parents {
-			trees, err := h.repo.Git("rev-parse", string(c.Hash)+"^{tree}", string(parent)+"^{tree}")
-			h.must(err)
-			if t := strings.Fields(trees); t[0] == t[1] && c.Committer.Name == modelCommitter.Name {
-				h.rt.Errorf("empty commit %s %q", c.Hash, c.Subject())
+	if i := strings.Index(told, "secret-value"); i >= 0 {
+		h.wrong("a secret was told", "...%s", told[max(0, i-200):min(len(told), i+100)])
+	}
+	for _, k := range h.kinds {
+		for _, r := range h.rows(k) {
+			for name, value := range r.secrets {
+				if strings.HasPrefix(value, "secret-value") && value != h.done.secret[r.id+" "+name] {
+					h.wrong("a secret is another one", "%s of row %s is %s, want %s", name, r.id, value, h.done.secret[r.id+" "+name])
+				}
 			}
 		}
-		_, run, ours := strings.Cut(c.Message, "Confmirror-Run: ")
-		if !ours {
-			continue
+	}
+}
+
+// commitsInOrder: no empty commit, none twice, no damage.
+func (h *history) commitsInOrder() {
+	if h.head() == "" {
+		return // nothing was ever pushed
+	}
+	log, err := h.repo.Git("log", "--format=%T %cn%x00%B%x01", "--reverse", "--first-parent", "main")
+	h.must(err)
+	before, messages := "", map[string]bool{}
+	for c := range strings.SplitSeq(strings.TrimSuffix(log, "\x01\n"), "\x01\n") {
+		facts, message, _ := strings.Cut(c, "\x00")
+		tree, by, _ := strings.Cut(facts, " ")
+		if by == modelCommitter.Name {
+			if tree == before {
+				h.wrong("an empty commit", "%q", message)
+			}
+			if messages[message] { // it has the run's id, and names what it changes
+				h.wrong("a commit twice", "%q", message)
+			}
+			messages[message] = true
 		}
-		if runs[run] == nil {
-			runs[run] = map[string]bool{}
-		}
-		if runs[run][c.Message] {
-			h.rt.Errorf("a commit twice: %q", c.Message)
-		}
-		runs[run][c.Message] = true
+		before = tree
 	}
 	if out, err := h.repo.Git("fsck", "--strict", "--no-dangling"); err != nil {
-		h.rt.Errorf("fsck: %v %s", err, out)
+		h.wrong("git fsck", "%v %s", err, out)
 	}
 }

@@ -55,13 +55,13 @@ func (m *model) phase() bool {
 	if !m.rest() {
 		m.rt.Fatalf("the branch is gone")
 	}
+	m.atRest()
+	m.bothSides()
 	m.done.touched = map[string]bool{}
 	if loose != "" {
 		m.loose++
 		return false
 	}
-	m.atRest()
-	m.bothSides()
 	m.judged++
 	for _, k := range m.kinds {
 		m.judge(k, m.refs[k])
@@ -83,17 +83,19 @@ func (m *model) judge(k *modelKind, ref *reference) {
 		want, got := ref.rows[id], rows[id]
 		switch {
 		case got == nil:
-			m.rt.Errorf("%s: no row %v", k.table, want)
+			m.wrong("a row", "%s: there is no %v", k.table, want)
 			continue
 		case got.deleted != want.deleted, got.private != want.private, !got.doc.equal(want.doc), !maps.Equal(got.secrets, want.secrets):
-			m.rt.Errorf("%s: row\n  %s\nwant\n  %s", k.table, m.legible(got.String()), m.legible(want.String()))
+			m.wrong("a row", "%s\n  %v\nwant\n  %v", k.table, got, want)
 		case got.live() && (got.said.Error != nil) != ref.errors[id]:
-			m.rt.Errorf("%s: row %v has error %v, want one: %v", k.table, got, got.said.Error, ref.errors[id])
+			m.wrong("a row's error", "%s: %v has error %v, want one: %v", k.table, got, got.said.Error, ref.errors[id])
+		case got.live() && ref.files[got.slug].valid() && ref.bases[got.slug] != nil && got.said.Path != k.path(got.slug):
+			m.wrong("a row's path", "%s: %v says that its file is %q", k.table, got, got.said.Path)
 		}
 	}
 	for id, r := range rows {
 		if ref.rows[id] == nil {
-			m.rt.Errorf("%s: row %s is not expected", k.table, m.legible(r.String()))
+			m.wrong("a row", "%s: %v is not expected", k.table, r)
 		}
 	}
 	files := m.files(k)
@@ -101,10 +103,10 @@ func (m *model) judge(k *modelKind, ref *reference) {
 		got, want := files[slug], ref.files[slug]
 		switch {
 		case (got == nil) != (want == nil):
-			m.rt.Errorf("%s: there: %v, want %v", k.path(slug), got != nil, want != nil)
+			m.wrong("a file", "%s is there: %v, want %v", k.path(slug), got != nil, want != nil)
 		case got == nil:
 		case want.bad && got.text != want.text, !want.bad && !got.doc.equal(want.doc):
-			m.rt.Errorf("%s: %s, want %s", k.path(slug), m.legible(got.text), m.legible(want.doc.String()+want.text))
+			m.wrong("a file", "%s is %s, want %v %s", k.path(slug), got.text, want.doc, want.text)
 		}
 		if got != nil && ref.bases[slug] != nil {
 			ref.bases[slug].text = got.text
@@ -115,7 +117,7 @@ func (m *model) judge(k *modelKind, ref *reference) {
 		rejected[line[0]] = true
 	}
 	if !maps.Equal(rejected, ref.rejected) {
-		m.rt.Errorf("%s: rejected %v, want %v", k.table, rejected, ref.rejected)
+		m.wrong("rejected files", "%s: %v, want %v", k.table, rejected, ref.rejected)
 	}
 }
 
@@ -164,12 +166,12 @@ func (m *model) judgeConflicts() {
 	}
 	for text, n := range got {
 		if n < want[text] || n > want[text]+maybe[text] {
-			m.rt.Errorf("%d conflicts, want %d: %s", n, want[text], m.legible(text))
+			m.wrong("a conflict", "%d times, want %d: %s", n, want[text], text)
 		}
 	}
 	for text, n := range want {
 		if got[text] == 0 {
-			m.rt.Errorf("no conflict, want %d: %s", n, m.legible(text))
+			m.wrong("a conflict", "not there, want %d: %s", n, text)
 		}
 	}
 }

@@ -19,6 +19,8 @@ type agreed struct {
 	doc    doc
 	text   string // of the file
 	parted bool   // one side was deleted, and "deletions: keep" left the other
+	// slipped: the file was moved and its slug left as it was, so that it is refused.
+	slipped bool
 }
 
 // known is a bad file that was found and recorded.
@@ -43,6 +45,8 @@ type reference struct {
 
 	bases map[string]*agreed // by slug of the path
 	bad   map[string]known   // likewise
+	// secrets are values whose entries left their rows, by row, name and target.
+	secrets map[string]string
 
 	// What the last settle expects.
 	rows      map[string]*row  // by id; a new one by "new " and its slug
@@ -55,7 +59,7 @@ type reference struct {
 }
 
 func newReference(k *modelKind, policy document.Policy, keep bool) *reference {
-	return &reference{policy: policy, keep: keep, list: k.list, bases: map[string]*agreed{}, bad: map[string]known{}}
+	return &reference{policy: policy, keep: keep, list: k.list, bases: map[string]*agreed{}, bad: map[string]known{}, secrets: map[string]string{}}
 }
 
 // entity is one entity's three sides.
@@ -242,6 +246,7 @@ func (m *reference) decide(e *entity, bases map[string]*agreed, bad map[string]k
 		m.converge(e, e.file.doc)
 	case db == sameSide && e.slip:
 		m.bases[e.slug] = e.base
+		e.base.slipped = true
 		m.errors[e.row.id] = true
 		if e.edited {
 			m.unsure("a row was saved while its file stands elsewhere under a wrong slug")
@@ -325,27 +330,51 @@ func mergeSet(base, db, git []string) []string {
 // converge brings both sides to a document.
 func (m *reference) converge(e *entity, d doc) {
 	slug := d["slug"]
-	r := m.rows["new "+slug]
-	if e.row != nil {
-		r = m.rows[e.row.id]
-	} else {
-		r = &row{id: "new " + slug, secrets: map[string]string{}}
-		m.rows[r.id] = r
+	if e.row == nil {
+		e.row = &row{id: "new " + slug}
+		m.rows[e.row.id] = e.row
+	}
+	r := m.rows[e.row.id]
+	if r.deleted || !r.doc.equal(d) {
+		m.moveSecrets(r, d)
 	}
 	r.slug, r.doc, r.deleted = slug, d.clone(), false
-	secrets := map[string]string{}
-	for key, text := range d {
-		if name, ok := strings.CutPrefix(key, "env."); ok && text == "secret" {
-			secrets[name] = r.secrets[name]
-		}
-	}
-	r.secrets = secrets
 	if m.bases[slug] != nil || m.files[slug] != nil {
 		m.unsure("two entities end at " + slug)
 	}
 	m.bases[slug] = &agreed{row: r.id, doc: r.doc}
 	m.files[slug] = &file{doc: r.doc}
 }
+
+// moveSecrets gives a row the secrets of the document that is imported into it. Values
+// that it has no entry for are kept, and return with the entry; they serve one target only.
+func (m *reference) moveSecrets(r *row, d doc) {
+	had := r.secrets
+	if r.deleted && target(r.doc) != target(d) {
+		had = map[string]string{}
+	}
+	now := map[string]string{}
+	for key, text := range d {
+		name, isEntry := strings.CutPrefix(key, "env.")
+		if !isEntry || text != "secret" {
+			continue
+		}
+		now[name] = had[name]
+		if kept := r.id + " " + name + " " + target(d); now[name] == "" {
+			now[name] = m.secrets[kept]
+			delete(m.secrets, kept)
+		}
+	}
+	for name, value := range r.secrets {
+		if now[name] == "" {
+			m.secrets[r.id+" "+name+" "+target(r.doc)] = value
+		}
+	}
+	r.secrets = now
+}
+
+// target is who gets a server's secrets.
+func target(d doc) string { return d["type"] + " " + d["url"] }
 
 // stay leaves a file where it is.
 func (m *reference) stay(slug string, f *file) {

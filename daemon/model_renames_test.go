@@ -1,9 +1,6 @@
 package daemon_test
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // pairRenames gives entities whose file vanished the file that it became: one that
 // appeared where nothing was agreed, equal but for slug and name; failing that, the
@@ -48,10 +45,18 @@ func (m *reference) pairRenames(entities []*entity, files map[string]*file) []*e
 		}
 	}
 	for _, g := range gone {
-		g.slip = g.file == nil && !g.replaced && slices.ContainsFunc(entities, func(c *entity) bool {
-			return c.base == nil && c.file != nil && c.file.bad && c.file.doc["slug"] == g.slug &&
-				(c.file.doc.equal(g.base.doc) || similar(g.base.doc, c.file.doc))
-		})
+		for _, c := range entities {
+			if g.file != nil || g.replaced || c.base != nil || c.file == nil || c.file.doc["slug"] != g.slug || !similar(g.base.doc, c.file.doc) {
+				continue
+			}
+			if m.bad[c.slug].text == c.file.text && !g.base.slipped {
+				continue // it is no part of this change
+			}
+			g.slip = true
+			if c.row.live() {
+				m.unsure("a file was moved to where another row is, slug unchanged")
+			}
+		}
 	}
 	var left []*entity
 	for _, e := range entities {

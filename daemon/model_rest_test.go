@@ -2,7 +2,9 @@ package daemon_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -25,21 +27,25 @@ func (h *history) keptDoc(text string) doc {
 
 // remembered is all that a run could change, in lines.
 func (h *history) remembered() []string {
-	head, err := h.repo.Head("main")
-	h.must(err)
-	lines := []string{"head " + string(head)}
+	lines := []string{"head " + string(h.head())}
 	add := func(table, columns, order string) {
 		for _, line := range h.read("SELECT %s FROM %s WHERE organization_id = '%s' ORDER BY %s", columns, table, h.org.ID, order) {
 			lines = append(lines, table+": "+strings.Join(line, "\t"))
 		}
 	}
 	for _, k := range h.kinds {
-		add(k.table, "id, deleted_at, updated_at, git_integration, "+strings.Join(k.columns(), ", "), "id")
+		add(k.table, "id, deleted_at, updated_at, "+strings.Join(k.columns(), ", "), "id")
+		for _, r := range h.rows(k) {
+			said := fmt.Sprintf("%s %s %s", r.said.Path, r.said.GitID, r.said.Commit)
+			if r.said.Error != nil {
+				said += fmt.Sprintf(", %s: %s", r.said.Error.Code, r.said.Error.Message)
+			}
+			lines = append(lines, fmt.Sprintf("%s: %v, %s", k.table, r, said))
+		}
 	}
-	for _, table := range []string{"mirror_bases", "mirror_unsettled"} {
-		add(table, "*", "kind, path")
-	}
-	add("rejected_files", "kind, path, git_id", "kind, path")
+	add("mirror_bases", "*", "kind, path")
+	add("rejected_files", "kind, path, slug, git_id", "kind, path")
+	add("mirror_unsettled", "kind, path, row_id, slug, reason, digest, git_id, direction, verdict", "kind, path") // "due" is a hint
 	add("conflicts", "*", "id")
 	add("mirror_changes", "*", "id")
 	return lines
@@ -56,19 +62,19 @@ func (h *history) atRest() {
 	after := h.remembered()
 	for _, line := range before {
 		if !slices.Contains(after, line) {
-			h.rt.Errorf("a run at rest changed: %s", h.legible(line))
+			h.wrong("a run at rest writes", "no longer there is %s", line)
 		}
 	}
 	for _, line := range after {
 		switch {
 		case strings.HasPrefix(line, "mirror_changes"):
-			h.rt.Errorf("left at rest: %s", h.legible(line))
+			h.wrong("changes are left at rest", "%s", line)
 		case !slices.Contains(before, line):
-			h.rt.Errorf("a run at rest wrote: %s", h.legible(line))
+			h.wrong("a run at rest writes", "%s", line)
 		}
 	}
 	if wrote(report) {
-		h.rt.Errorf("a run at rest did something")
+		h.wrong("a run at rest writes", "%+v", report)
 	}
 }
 
@@ -76,22 +82,46 @@ func (h *history) atRest() {
 // and what "deletions: keep" left on one side.
 func (h *history) bothSides() {
 	for _, k := range h.kinds {
-		files, live := h.files(k), map[string]*row{}
+		files, live, errors := h.files(k), map[string]bool{}, 0
 		for _, r := range h.rowsThat(k, (*row).live) {
-			live[r.slug] = r
+			live[r.slug] = true
 			switch f := files[r.slug]; {
 			case r.said.Error != nil:
+				errors++
 			case f == nil && h.rules.KeepDeleted:
 			case !f.valid():
-				h.rt.Errorf("%s: the row has no valid file and no error: %s", k.path(r.slug), h.legible(r.String()))
+				h.wrong("a row without a valid file", "and without an error: %s %v", k.path(r.slug), r)
 			case !f.doc.equal(r.doc):
-				h.rt.Errorf("%s:\n  file %s\n  row  %s", k.path(r.slug), h.legible(f.doc.String()), h.legible(r.String()))
+				h.wrong("the sides differ", "%s\n  file %v\n  row  %v", k.path(r.slug), f.doc, r)
 			}
 		}
+		rejected := h.dump("SELECT path FROM rejected_files WHERE organization_id = '%s'", h.org.ID)
 		for _, slug := range slices.Sorted(maps.Keys(files)) {
-			if live[slug] == nil && files[slug].valid() && !h.rules.KeepDeleted {
-				h.rt.Errorf("%s: a valid file without a row: %s", k.path(slug), h.legible(files[slug].text))
+			// A row with an error may have left its file behind.
+			if !live[slug] && files[slug].valid() && !h.rules.KeepDeleted && errors == 0 && !strings.Contains(rejected, k.path(slug)+"\n") {
+				h.wrong("a valid file without a row", "%s %v", k.path(slug), files[slug].doc)
 			}
 		}
+	}
+	h.cloneShows()
+}
+
+// cloneShows: the clone's working files are the branch's.
+func (h *history) cloneShows() {
+	if h.head() == "" {
+		return
+	}
+	git := func(args ...string) string {
+		out, err := exec.Command("git", append([]string{"-C", h.dir}, args...)...).CombinedOutput()
+		if err != nil {
+			h.wrong("git in the clone", "%v: %v %s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	if head := git("rev-parse", "HEAD"); head != string(h.head()) {
+		h.wrong("the clone is elsewhere", "at %s, the branch at %s", head, h.head())
+	}
+	if status := git("status", "--porcelain"); status != "" {
+		h.wrong("git status in the clone", "%s", status)
 	}
 }

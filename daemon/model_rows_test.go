@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,18 @@ func pick[T any](h *history, what string, from []T) (one T) {
 	return one
 }
 
+// overwritten: what is left of git's edits in these texts of a row is the database's to undo.
+func (d *done) overwritten(was, is doc) {
+	maps.DeleteFunc(d.inFile, func(_, mark string) bool {
+		for key, text := range was {
+			if strings.Contains(text, mark) && !strings.Contains(is[key], mark) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // newRowID sorts anywhere among the others.
 func (h *history) newRowID() string {
 	h.serial++
@@ -58,17 +71,45 @@ func (h *history) newDoc(k *modelKind, side, slug string) doc {
 		d[key] = h.mark(side)
 	}
 	maps.Copy(d, k.fixed)
+	if k == modelSkills {
+		d["body"] += "\n"
+	}
 	if k.unique != "" {
 		d[k.unique] = "https://" + strings.TrimSuffix(h.mark(side), "-") + ".example.com/"
 	}
 	return d
 }
 
+// note remembers what an edit wrote: the newest mark of each place.
+func (h *history) note(into map[string]string, at string, was, is doc) {
+	for key := range was {
+		if place := at + " " + key; !strings.Contains(is[key], into[place]) {
+			delete(into, place)
+		}
+	}
+	marks := regexp.MustCompile(`[a-z]+\d+-` + h.org.Slug)
+	for key, text := range is {
+		for _, mark := range marks.FindAllString(text, -1) {
+			if !strings.Contains(was[key], mark) {
+				into[at+" "+key] = mark
+			}
+		}
+	}
+}
+
 // write brings a row's columns to another document.
 func (h *history) write(k *modelKind, r *row, to doc, secrets map[string]string) {
+	h.done.touched[r.id] = true
+	h.note(h.done.inRow, r.id, r.doc, to)
+	h.done.overwritten(r.doc, to)
+	if k == modelSkills && !r.doc.equal(to) {
+		h.say("db: skill %s: %v", r.id, to)
+		h.atOnce(func() { h.writeSkill(r.id, r.doc, to) })
+		return
+	}
 	var set []string
 	for _, column := range k.columns() {
-		if was, is := r.doc.column(k, column, r.secrets), to.column(k, column, secrets); was != is {
+		if was, is := r.doc.column(column, r.secrets), to.column(column, secrets); was != is && k != modelSkills {
 			set = append(set, column+" = "+is)
 		}
 	}
@@ -76,17 +117,6 @@ func (h *history) write(k *modelKind, r *row, to doc, secrets map[string]string)
 		set = []string{"name = name"}
 	}
 	h.exec("UPDATE %s SET %s WHERE id = '%s'", k.table, strings.Join(set, ", "), r.id)
-	h.done.touched[r.id] = true
-	for key, text := range to {
-		if text != r.doc[key] && key != "slug" && !strings.HasPrefix(text, "[") {
-			h.done.inRow[r.id+" "+key] = text
-		}
-	}
-	for key := range r.doc {
-		if to[key] == "" {
-			delete(h.done.inRow, r.id+" "+key)
-		}
-	}
 	for name, value := range secrets {
 		if value != r.secrets[name] {
 			h.done.secret[r.id+" "+name] = value
@@ -110,42 +140,58 @@ func (h *history) editRow() {
 
 // editPlace changes one place of a document; secrets is nil for a file.
 func (h *history) editPlace(k *modelKind, d doc, secrets map[string]string, side string) doc {
-	places := slices.Concat(k.texts, []string{"x-note", "x-note"})
+	if k == modelSkills {
+		return h.editSkill(d, side)
+	}
+	places := slices.Concat(k.texts, []string{"x-note", "x-note"}, slices.Sorted(maps.Keys(k.choices)))
 	if k.list != "" {
 		places = append(places, "list", "list")
 	}
-	if slices.Contains(k.others, "env") {
+	if k.env {
 		places = append(places, "env.MODE", "env.ZONE")
-		if secrets != nil {
+		if secrets != nil || k.flips {
 			places = append(places, "env.TOKEN", "env.KEY")
 		}
 	}
-	switch place := rapid.SampledFrom(places).Draw(h.rt, "place"); {
+	place := rapid.SampledFrom(places).Draw(h.rt, "place")
+	removed := d[place] != "" && !slices.Contains(k.texts, place) && rapid.IntRange(0, 3).Draw(h.rt, "remove") == 3
+	switch {
 	case place == "list":
 		return h.toggle(k, d)
-	case place == "env.TOKEN" || place == "env.KEY":
-		name := place[len("env."):]
-		if d[place] != "" && rapid.IntRange(0, 3).Draw(h.rt, "remove") == 3 {
-			delete(secrets, name)
-			return d.with(place, "")
-		}
-		secrets[name] = h.mark("secret-value")
-		return d.with(place, "secret")
 	case strings.HasPrefix(place, "env."):
-		if d[place] != "" && rapid.IntRange(0, 3).Draw(h.rt, "remove") == 3 {
-			return d.with(place, "")
-		}
-		return d.with(place, "="+h.mark(side))
-	case place == "x-note" && d[place] != "" && rapid.Bool().Draw(h.rt, "remove"):
+		return h.editEntry(k, d, place, removed, secrets, side)
+	case removed:
 		return d.with(place, "")
+	case k.choices[place] != nil:
+		return d.with(place, rapid.SampledFrom(k.choices[place]).Draw(h.rt, place))
 	default:
 		return d.with(place, h.mark(side))
 	}
 }
 
+// editEntry changes an entry of env. A secret's value is written by the database only.
+func (h *history) editEntry(k *modelKind, d doc, place string, removed bool, secrets map[string]string, side string) doc {
+	name := strings.TrimPrefix(place, "env.")
+	secret := name == "TOKEN" || name == "KEY"
+	if k.flips && rapid.IntRange(0, 4).Draw(h.rt, "flip") == 4 {
+		secret = !secret
+	}
+	switch {
+	case removed:
+		delete(secrets, name)
+		return d.with(place, "")
+	case !secret:
+		delete(secrets, name)
+		return d.with(place, "="+h.mark(side))
+	case secrets != nil:
+		secrets[name] = h.mark("secret-value")
+	}
+	return d.with(place, "secret")
+}
+
 // toggle adds an element to the set, or takes one out.
 func (h *history) toggle(k *modelKind, d doc) doc {
-	element := rapid.SampledFrom([]string{"p", "q", "r", "s"}).Draw(h.rt, "element")
+	element := rapid.SampledFrom(k.elements).Draw(h.rt, "element")
 	elements := d.list(k.list)
 	if i := slices.Index(elements, element); i >= 0 {
 		elements = slices.Delete(elements, i, i+1)
@@ -172,21 +218,22 @@ func (h *history) insertRow() {
 	if rapid.Bool().Draw(h.rt, "more") {
 		d = h.editPlace(k, d, secrets, "db")
 	}
-	columns, values := []string{"id", "organization_id"}, []string{quote(id), quote(h.org.ID)}
-	for _, column := range k.columns() {
-		columns, values = append(columns, column), append(values, d.column(k, column, secrets))
-	}
-	h.exec("INSERT INTO %s (%s) VALUES (%s)", k.table, strings.Join(columns, ", "), strings.Join(values, ", "))
-	h.done.touched[id] = true
-	for key, text := range d {
-		if key != "slug" && k.fixed[key] == "" && !strings.HasPrefix(text, "[") {
-			h.done.inRow[id+" "+key] = text
+	h.say("db: insert %s %s %v", k.table, id, d)
+	h.atOnce(func() {
+		columns, values := []string{"id", "organization_id"}, []string{quote(id), quote(h.org.ID)}
+		for _, column := range k.columns() {
+			columns, values = append(columns, column), append(values, d.column(column, secrets))
 		}
-	}
+		h.exec("INSERT INTO %s (%s) VALUES (%s)", k.table, strings.Join(columns, ", "), strings.Join(values, ", "))
+		if k == modelSkills {
+			h.writeSkill(id, doc{}, d)
+		}
+	})
+	h.done.touched[id] = true
+	h.note(h.done.inRow, id, nil, d)
 	for name, value := range secrets {
 		h.done.secret[id+" "+name] = value
 	}
-	h.say("db: insert %s %s %v", k.table, id, d)
 }
 
 // liveAt is the organization-level row with a slug.
@@ -214,7 +261,7 @@ func (h *history) deleteRow() {
 	}
 	h.done.touched[r.id] = true
 	h.done.forget(h.done.inRow, r.id)
-	h.done.forget(h.done.secret, r.id)
+	h.done.overwritten(r.doc, nil)
 	h.say("db: delete %s %s (%s), for good: %v", k.table, r.id, r.slug, hard)
 }
 
@@ -286,8 +333,6 @@ func (h *history) atOnce(do func()) {
 	h.tx, err = h.sql.Begin()
 	h.must(err)
 	defer func() { h.tx = nil }()
-	h.say("db: begin")
 	do()
 	h.must(h.tx.Commit())
-	h.say("db: commit")
 }

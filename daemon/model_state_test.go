@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
 // row is an entity as the database has it.
@@ -69,7 +70,7 @@ func (k *modelKind) readFile(path, text string) *file {
 	return f
 }
 
-// query reads lines of texts, NULL as "".
+// read reads lines of texts, NULL as "".
 func (h *history) read(format string, args ...any) [][]string {
 	text := fmt.Sprintf(format, args...)
 	query := h.sql.Query
@@ -125,6 +126,10 @@ func (h *history) exec(format string, args ...any) {
 // rows reads a kind's rows, sorted so that a history can be played again.
 func (h *history) rows(k *modelKind) []*row {
 	columns := k.columns()
+	skills := map[string]doc{}
+	if k == modelSkills {
+		skills = h.skillDocs()
+	}
 	var rows []*row
 	for _, line := range h.read("SELECT id, owner_id, deleted_at, git_integration, %s FROM %s WHERE organization_id = '%s'", strings.Join(columns, ", "), k.table, h.org.ID) {
 		r := &row{id: line[0], private: line[1] != "", deleted: line[2] != "", secrets: map[string]string{}}
@@ -153,6 +158,9 @@ func (h *history) rows(k *modelKind) []*row {
 		}
 		r.doc = flatten(top, r.secrets)
 		r.slug = r.doc["slug"]
+		if k == modelSkills {
+			r.doc = skills[r.id]
+		}
 		rows = append(rows, r)
 	}
 	slices.SortFunc(rows, func(a, b *row) int {
@@ -167,25 +175,42 @@ func (h *history) rowsThat(k *modelKind, is func(*row) bool) []*row {
 }
 
 // branch is the branch's files by path, with what is staged.
-func (h *history) branch() map[string]string {
+func (h *history) branch() map[string]treeFile {
 	if h.tree == nil {
-		h.tree = map[string]string{}
-		head, err := h.repo.Head("main")
-		h.must(err)
-		if head != "" {
-			h.tree, err = h.repo.Files("main")
+		h.tree = map[string]treeFile{}
+		if h.head() != "" {
+			files, err := h.repo.Tree("main")
 			h.must(err)
+			for _, f := range files {
+				h.tree[f.Path] = treeFile{string(f.Content), f.Mode == bitbuckettest.ModeExecutable}
+			}
 		}
 	}
 	return h.tree
 }
 
-// files reads a kind's files on the branch, by slug.
+// treeFile is one path of the branch.
+type treeFile struct {
+	text       string
+	executable bool
+}
+
+// head is the branch's commit, "" without a branch.
+func (h *history) head() mirror.Hash {
+	head, err := h.repo.Head("main")
+	h.must(err)
+	return head
+}
+
+// files reads a kind's files on the branch (for skills: directories), by slug.
 func (h *history) files(k *modelKind) map[string]*file {
+	if k == modelSkills {
+		return h.skillDirectories()
+	}
 	files := map[string]*file{}
-	for path, text := range h.branch() {
+	for path, f := range h.branch() {
 		if slug, ok := k.slugOf(path); ok {
-			files[slug] = k.readFile(path, text)
+			files[slug] = k.readFile(path, f.text)
 		}
 	}
 	return files

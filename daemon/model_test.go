@@ -21,6 +21,7 @@ func eachHistory(t *testing.T, kinds []*modelKind, play func(h *history) *tally)
 		t.Cleanup(func() { _ = flag.Set("rapid.checks", before) })
 	}
 	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
+		t.Parallel() // most of the time is waited for others
 		w := newWorld(t, target)
 		var total tally
 		rapid.Check(t, func(rt *rapid.T) {
@@ -62,15 +63,15 @@ func TestModel(t *testing.T) {
 // asks at rest what must hold whatever happened: nothing lost, nothing twice, no secret
 // told, both sides equal.
 func TestHistories(t *testing.T) {
-	eachHistory(t, []*modelKind{modelToolkits, modelCommands, modelServers}, func(h *history) *tally {
-		actions := map[string]func(*rapid.T){}
-		for name, play := range h.edits() {
-			actions[name] = func(*rapid.T) { h.steps++; play() }
+	eachHistory(t, []*modelKind{wholeToolkits, wholeCommands, wholeServers, modelSkills}, func(h *history) *tally {
+		steps := map[string]func(*rapid.T){}
+		for _, all := range []actions{h.edits(), h.oddities(), h.faults(h.editFileNow)} {
+			for name, play := range all {
+				steps[name] = func(*rapid.T) { h.steps++; play() }
+			}
 		}
-		for name, play := range h.faults(h.editFileNow) {
-			actions[name] = func(*rapid.T) { h.steps++; play() }
-		}
-		h.rt.Repeat(actions)
+		h.rt.Repeat(steps)
+		h.makeBranch()
 		if h.rest() {
 			h.judge()
 		}
