@@ -177,3 +177,35 @@ func TestBadFileOutlivesItsRow(t *testing.T) {
 		}
 	})
 }
+
+// A row that takes the slug of another one, which moved away and whose file is bad,
+// waits until that file is gone.
+func TestNewRowWhereABadFileStays(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("toolkits", "slug", "'c'", "name", "'C'")
+		w.synced()
+		w.commit(bitbuckettest.Write("toolkits/c.json", "{ broken"))
+		tx, err := w.sql.BeginTx(t.Context(), nil)
+		w.must(err)
+		for _, statement := range []string{
+			"UPDATE toolkits SET slug = 'b'",
+			"INSERT INTO toolkits (organization_id, slug, name) VALUES (" + quote(w.orgID) + ", 'c', 'New C')",
+		} {
+			_, err = tx.ExecContext(t.Context(), statement)
+			w.must(err)
+		}
+		w.must(tx.Commit())
+		w.synced()
+		w.wantFile("toolkits/c.json", "{ broken")
+		if w.entityError("toolkits", "b") == "" || w.entityError("toolkits", "c") == "" {
+			t.Error("both rows should say what stands in their way")
+		}
+		w.exec("UPDATE toolkits SET description = 'saved' WHERE slug = 'b'")
+		w.synced()
+		w.synced()
+		if !w.branchHas("toolkits/b.json", "saved") || !w.branchHas("toolkits/c.json", "New C") || w.entityError("toolkits", "c") != "" {
+			t.Errorf("files: %v", w.files())
+		}
+		w.quiet()
+	})
+}

@@ -42,6 +42,7 @@ type Decision struct {
 	Due bool
 
 	atTarget bool  // the refusal is about Target
+	waits    bool  // its captured changes stay, so that it is planned again
 	behind   *File // Target, when the decision does not reach it
 	rebound  *rebinding
 

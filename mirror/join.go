@@ -42,19 +42,42 @@ func newJoin(l document.Layout, v *view, files map[Key]Entry) *join {
 // was lost and whoever pushed since.
 func (j *join) applyIntents() {
 	shown := j.shownIntents()
+	if len(shown) == 0 {
+		return
+	}
+	of := map[string]Key{} // where each row is agreed on: at one place at most
+	for key, b := range j.bases {
+		if b.RowID != "" {
+			of[b.RowID] = key
+		}
+	}
+	found := map[Key]*Base{} // nil for none
 	for _, i := range j.obs.Intents {
 		if !shown[i] && !j.landed[i.Commit] {
 			continue
 		}
 		j.foundIntents = append(j.foundIntents, i.ID)
 		if i.Deleted {
-			delete(j.bases, i.Key)
-			j.foundDrops = append(j.foundDrops, i.Key)
+			found[i.Key] = nil
 			continue
 		}
 		base := i.Base
-		j.bases[i.Key] = &base
-		j.foundBases = append(j.foundBases, &base)
+		if i.RowID != "" {
+			if was, known := of[i.RowID]; known && was != i.Key && (found[was] == nil || found[was].RowID == i.RowID) {
+				found[was] = nil
+			}
+			of[i.RowID] = i.Key
+		}
+		found[i.Key] = &base
+	}
+	for key, base := range found {
+		if base == nil {
+			delete(j.bases, key)
+			j.foundDrops = append(j.foundDrops, key)
+			continue
+		}
+		j.bases[key] = base
+		j.foundBases = append(j.foundBases, base)
 	}
 }
 

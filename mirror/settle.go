@@ -151,7 +151,7 @@ func (a *apply) settleDecision(d *Decision, e *export) {
 	if !d.recorded() {
 		a.report.Actions = append(a.report.Actions, d.actions...)
 	}
-	if !d.toRow || e != nil {
+	if (!d.toRow || e != nil) && !d.waits {
 		a.s.Consumed = append(a.s.Consumed, d.Changes...)
 	}
 	switch d.Effect {

@@ -53,16 +53,18 @@ func (p *planner) keepOut() {
 			}
 		}
 		for _, d := range p.decisions {
-			if d.Effect != Converge || d.Path(p.Layout) == d.file().Path {
+			if d.Effect != Converge {
 				continue
 			}
 			switch other := stays[Key{d.Kind, d.Path(p.Layout)}]; {
-			case other == nil || other.file() == d.Target:
+			case other == nil || other.file() == d.file() || other.file() == d.Target:
 			case other.Effect == Part:
 				other.with(Forget)
 			default:
-				d.refuse(document.Invalid("its new place %s is taken by another entity's file, which has to go first", other.file().Path))
-				d.Document, d.Conflicts, d.rebound, d.Due = nil, nil, nil, true
+				d.refuse(document.Invalid("its place %s is taken by another entity's file, which has to go first", other.file().Path))
+				d.Document, d.Conflicts, d.rebound = nil, nil, nil
+				// A row without base has no place to be left open at but that one.
+				d.Due, d.waits, d.RowProblem = d.Base != nil, d.Base == nil, d.Base == nil
 				again = true
 			}
 		}
