@@ -31,6 +31,17 @@
 // an import compares the row's complete stored content under its lock. Two
 // runners on one mirror waste effort and do no harm.
 //
+// # What stays open
+//
+// A run looks at what changed since the last settle, and at what earlier runs left
+// open ([Unsettled]): a bad file until it or its row changes, a row that somebody held
+// locked, an export that the remote refused, a deletion or a change of a server's
+// target that waits for a person, a file at a renamed row's new place. Nothing is
+// forgotten when the cursor moves.
+//
+// A person's word on one entity ([Change.Take]) travels like any other change of the
+// database, and is spent by the run that carries it out.
+//
 // The package imports neither a database, nor git, nor HTTP; [Store], [Clone] and
 // [Host] are what it needs of them.
 package mirror
