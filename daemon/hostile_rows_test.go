@@ -8,15 +8,20 @@ import (
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
-// insertSkillRow adds a skill of its own id.
-func (w *world) insertSkillRow(n int, slug string, files map[string]string) (id string) {
+// insertSkillRow adds a skill with all its files at once; a path of theirs is an SQL
+// expression where it begins with one of SQL's functions.
+func (w *world) insertSkillRow(n int, slug string, files map[string]string) {
 	w.t.Helper()
-	id = fmt.Sprintf("5b8f9e9e-8d9e-4f7e-9d7b-%012d", n)
-	w.insert("skills", "id", quote(id), "slug", quote(slug), "name", quote(slug))
+	id := fmt.Sprintf("5b8f9e9e-8d9e-4f7e-9d7b-%012d", n)
+	statements := []string{fmt.Sprintf("INSERT INTO skills (organization_id, id, slug, name) VALUES ('%s', '%s', %s, %[3]s)", w.orgID, id, quote(slug))}
 	for path, content := range files {
-		w.exec("INSERT INTO skill_files (skill_id, path, content) VALUES ('%s', %s, %s)", id, quote(path), w.blob(content))
+		text := quote(path)
+		if strings.HasPrefix(path, "CAST(") {
+			text = path
+		}
+		statements = append(statements, fmt.Sprintf("INSERT INTO skill_files (skill_id, path, content) VALUES ('%s', %s, %s)", id, text, w.blob(content)))
 	}
-	return id
+	w.atomically(statements...)
 }
 
 // rowError is the code in a row's git_integration, "" for none.
@@ -45,10 +50,8 @@ func TestHostileSkillRows_C4(t *testing.T) {
 		w.insertSkillRow(102, "fine", map[string]string{"SKILL.md": skill("fine"), "...": "1", ".gitignore": "2", "con": "3", "a b/é": "4", "a.": "5"})
 		bad := len(paths)
 		if !w.isPostgres() { // PostgreSQL's text holds neither
-			w.insertSkillRow(103, "nul", map[string]string{"SKILL.md": skill("nul")})
-			w.exec("INSERT INTO skill_files (skill_id, path, content) VALUES ((SELECT id FROM skills WHERE slug = 'nul'), 'a' || char(0) || 'b', x'00')")
-			w.insertSkillRow(104, "latin", map[string]string{"SKILL.md": skill("latin")})
-			w.exec("INSERT INTO skill_files (skill_id, path, content) VALUES ((SELECT id FROM skills WHERE slug = 'latin'), CAST(x'6361ff' AS TEXT), x'00')")
+			w.insertSkillRow(103, "nul", map[string]string{"SKILL.md": skill("nul"), "CAST(x'610062' AS TEXT)": "x"})
+			w.insertSkillRow(104, "latin", map[string]string{"SKILL.md": skill("latin"), "CAST(x'6361ff' AS TEXT)": "x"})
 		}
 		w.synced()
 		for i, path := range paths {
