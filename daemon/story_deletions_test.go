@@ -127,6 +127,7 @@ func TestAnEmptyDatabaseNeverEmptiesGit_D2(t *testing.T) {
 			files := fill(w)
 			w.stop()
 			fresh := newWorld(w.t, freshTarget(w))
+			fresh.must(fresh.standIn.Close())
 			fresh.standIn, fresh.repo = w.standIn, w.repo
 			fresh.config.Mirrors = w.config.Mirrors
 			fresh.start()
