@@ -315,10 +315,14 @@ func TestAcceptTheCloneIsDisposable_S1_S7(t *testing.T) {
 		w.insert("toolkits", "slug", "'b'", "name", "'B'")
 		w.synced()
 		edits := 0
+		// Taken away at once: the daemon may just be writing below it.
+		gone := func(path ...string) error {
+			return os.Rename(filepath.Join(append([]string{w.cloneDir()}, path...)...), filepath.Join(t.TempDir(), "gone"))
+		}
 		for what, damage := range map[string]func() error{
-			"deleted":    func() error { return os.RemoveAll(w.cloneDir()) },
-			"no .git":    func() error { return os.RemoveAll(filepath.Join(w.cloneDir(), ".git")) },
-			"no objects": func() error { return os.RemoveAll(filepath.Join(w.cloneDir(), ".git", "objects")) },
+			"deleted":    func() error { return gone() },
+			"no .git":    func() error { return gone(".git") },
+			"no objects": func() error { return gone(".git", "objects") },
 			"index.lock": func() error { // of a git that was killed a while ago
 				lock := filepath.Join(w.cloneDir(), ".git", "index.lock")
 				if err := os.WriteFile(lock, nil, 0o600); err != nil {
@@ -331,7 +335,7 @@ func TestAcceptTheCloneIsDisposable_S1_S7(t *testing.T) {
 			"broken index":  func() error { return os.WriteFile(filepath.Join(w.cloneDir(), ".git", "index"), []byte("DIRC"), 0o600) },
 			"broken HEAD":   func() error { return os.WriteFile(filepath.Join(w.cloneDir(), ".git", "HEAD"), []byte("\x00"), 0o600) },
 			"missing file":  func() error { return os.Remove(filepath.Join(w.cloneDir(), "toolkits", "b.json")) },
-			"missing files": func() error { return os.RemoveAll(filepath.Join(w.cloneDir(), "toolkits")) },
+			"missing files": func() error { return gone("toolkits") },
 		} {
 			w.must(damage())
 			edits++

@@ -83,14 +83,27 @@ func jsonStrings(list []string) jsonColumn {
 	return encode(list)
 }
 
-// putConflicts keeps documents; one that is kept already stays as it is.
+// putConflicts keeps documents. One that is open already stays as it is: a run that
+// died does not double it. One that somebody had resolved, and that happened once more
+// in another run, is open again.
 func (d *DB) putConflicts(tx *gorm.DB, m *mirror.Mirror, runID string, conflicts []*mirror.Conflict) error {
 	if len(conflicts) == 0 {
 		return nil
 	}
-	rows := make([]conflictRow, len(conflicts))
-	for i, c := range conflicts {
-		rows[i] = conflictRow{
+	type key struct {
+		mirror.Key
+		row, base, git string
+		database       document.Digest
+	}
+	seen := map[key]bool{} // twice in one statement is an error in PostgreSQL
+	var rows []conflictRow
+	for _, c := range conflicts {
+		k := key{c.Key, c.RowID, c.BaseGitID, c.GitID, c.DatabaseID}
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
+		row := conflictRow{
 			ID: uuid.NewString(), OrganizationID: m.OrganizationID, RunID: runID,
 			Kind: string(c.Kind), Path: c.Path, RowID: c.RowID, Slug: c.Slug, Reason: string(c.Reason),
 			Base: documentColumn(c.Base), Database: documentColumn(c.Database), Git: documentColumn(c.Git),
@@ -98,11 +111,17 @@ func (d *DB) putConflicts(tx *gorm.DB, m *mirror.Mirror, runID string, conflicts
 			BaseGitID: c.BaseGitID, DatabaseDigest: string(c.DatabaseID), GitID: c.GitID, CreatedAt: at(d.now()),
 		}
 		if c.Reason == mirror.ConflictTaken { // whoever decided has seen it
-			rows[i].ResolvedAt, rows[i].Resolution = rows[i].CreatedAt, rows[i].Decided
+			row.ResolvedAt, row.Resolution = row.CreatedAt, row.Decided
 		}
+		rows = append(rows, row)
 	}
+	again := upsert([]string{"organization_id", "kind", "path", "row_id", "base_git_id", "database_digest", "git_id"},
+		"run_id", "slug", "reason", "decided", "places", "created_at", "resolved_at", "resolution")
+	again.Where = clause.Where{Exprs: []clause.Expression{
+		clause.Expr{SQL: "conflicts.resolved_at IS NOT NULL AND conflicts.run_id <> excluded.run_id"},
+	}}
 	// A skill's documents may be large: few rows in a statement.
-	return tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, 20).Error
+	return tx.Clauses(again).CreateInBatches(rows, 20).Error
 }
 
 func documentColumn(d *document.Document) jsonColumn {

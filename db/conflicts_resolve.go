@@ -178,6 +178,8 @@ func (d *DB) contested(query *gorm.DB, organizationID string, c *Conflict) (*sto
 		return nil, ErrGone
 	case rows[0].problem != nil:
 		return nil, about("the entity as it is now cannot be read", rows[0].problem)
+	case c.Kind == document.Skills:
+		return rows[0], d.withColumns(query, organizationID, rows[0])
 	}
 	return rows[0], nil
 }

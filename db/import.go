@@ -223,11 +223,14 @@ func (im *importing) returnKept() error {
 	return err
 }
 
-// agree writes the bases of what was written, and keeps what it replaced.
+// agree writes the bases of what was written, keeps what it replaced, and notes what
+// people or the brake must know even if the run ends here.
 func (im *importing) agree() error {
 	var bases []*mirror.Base
 	var drop []mirror.Key
 	var conflicts []*mirror.Conflict
+	var events []mirror.Event
+	deleted := 0
 	for _, i := range im.items {
 		if i.out() {
 			continue
@@ -244,11 +247,23 @@ func (im *importing) agree() error {
 			drop = append(drop, mirror.Key{Kind: i.table.kind, Path: c.Vacated})
 		}
 		conflicts = append(conflicts, c.Conflicts...)
+		if c.Event != nil {
+			events = append(events, *c.Event)
+		}
+		if c.Action == mirror.RowDelete {
+			deleted++
+		}
 	}
 	if err := im.putBases(im.tx, im.mirror, bases, drop, nil); err != nil {
 		return err
 	}
-	return im.putConflicts(im.tx, im.mirror, im.runID, conflicts)
+	if err := im.putConflicts(im.tx, im.mirror, im.runID, conflicts); err != nil {
+		return err
+	}
+	if err := im.noteDeletions(im.tx, im.mirror, mirror.ToDatabase, deleted); err != nil {
+		return err
+	}
+	return im.noteEvents(im.tx, im.mirror, im.runID, events)
 }
 
 // consume deletes the changes that the import answers, its own among them.

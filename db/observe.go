@@ -6,16 +6,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"gorm.io/gorm"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
 )
-
-// brakeWindow is how long a settled deletion counts for the brake.
-const brakeWindow = time.Hour
 
 // Observe reads the database's side of a run in one snapshot. The number of
 // queries does not depend on the number of rows.

@@ -238,38 +238,15 @@ func (d *DB) revisit(tx *gorm.DB, m *mirror.Mirror, k document.Kind, ids []strin
 
 // settleHistory writes the run, its events, and the deletions that the brake counts.
 func (d *DB) settleHistory(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) error {
-	runID, total := "", 0
+	runID := ""
 	if s.Run != nil {
 		runID = s.Run.RunID
 	}
-	for _, n := range s.Deletions {
-		total += n
+	if err := d.noteDeletions(tx, m, mirror.ToGit, s.Deleted); err != nil {
+		return err
 	}
-	if total > 0 {
-		identity := identityKey(m.Identity)
-		var bases int64
-		if err := tx.Model(&baseRow{}).Where("organization_id = ? AND identity = ?", m.OrganizationID, identity).Count(&bases).Error; err != nil {
-			return err
-		}
-		for direction, n := range s.Deletions {
-			if n == 0 {
-				continue
-			}
-			// By the database's clock: other daemons' brakes count it, too.
-			err := tx.Model(&deletionRow{}).Create(map[string]any{
-				"organization_id": m.OrganizationID, "identity": identity, "direction": string(direction),
-				"deleted": n, "mirrored": int(bases) + total, "settled_at": clause.Expr{SQL: d.sqlNow()},
-			}).Error
-			if err != nil {
-				return err
-			}
-		}
-	}
-	for _, e := range s.Events {
-		row := eventRow{OrganizationID: m.OrganizationID, RunID: runID, Code: e.Code, Message: textOf(e.Message), CreatedAt: at(d.now())}
-		if err := tx.Create(&row).Error; err != nil {
-			return err
-		}
+	if err := d.noteEvents(tx, m, runID, s.Events); err != nil {
+		return err
 	}
 	if s.Run == nil {
 		return nil

@@ -107,9 +107,10 @@ func testSettleBrake(t *testing.T, w *world) {
 		w.exec("UPDATE mirror_deletions SET settled_at = " + w.db.sqlIn(-ago) + " WHERE " + which)
 	}
 	id := w.insert("a", "A")
-	w.settle(mirror.Settlement{Bases: []*mirror.Base{agreed(toolkit("a", "A"), id)}, Deletions: map[mirror.Direction]int{mirror.ToGit: 3, mirror.ToDatabase: 0}})
+	w.settle(mirror.Settlement{Bases: []*mirror.Base{agreed(toolkit("a", "A"), id)}, Deleted: 3})
 	settled(first, 50*time.Minute)
-	w.settle(mirror.Settlement{Deletions: map[mirror.Direction]int{mirror.ToGit: 1, mirror.ToDatabase: 2}})
+	w.settle(mirror.Settlement{Deleted: 1})
+	w.ok(w.db.noteDeletions(w.db.gorm, w.mirror, mirror.ToDatabase, 2))
 	o := w.all()
 	w.equal(o.Deleted, map[mirror.Direction]int{mirror.ToGit: 4, mirror.ToDatabase: 2})
 	w.equal([]int{o.Mirrored, o.LargestMirrored}, []int{1, 4})

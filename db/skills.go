@@ -115,6 +115,31 @@ func describedRows(changes []changeRow) set {
 	return rows
 }
 
+// withColumns reads the edits of a skill's columns into its document that no run has
+// seen yet.
+func (d *DB) withColumns(query *gorm.DB, organizationID string, r *storedRow) error {
+	id := r.record.entity().ID
+	var bases []*baseRow
+	err := query.Where("organization_id = ? AND row_id = ?", organizationID, id).
+		Where("identity = (SELECT c.identity FROM bitbucket_connections AS c WHERE c.organization_id = ? AND c.disconnected_at IS NULL)", organizationID).Find(&bases).Error
+	if err != nil {
+		return err
+	}
+	byRow := map[string]*baseRow{}
+	for _, b := range bases {
+		byRow[id] = b
+	}
+	var changes []changeRow
+	if err := query.Where("organization_id = ? AND kind = ? AND row_id = ?", organizationID, document.Skills, id).Find(&changes).Error; err != nil {
+		return err
+	}
+	edited, err := d.derive(query.Session(&gorm.Session{NewDB: true}), organizationID, []*storedRow{r}, byRow, describedRows(changes))
+	if doc := edited[id]; doc != nil {
+		r.document = doc
+	}
+	return err
+}
+
 // followSkills makes the columns and SKILL.md of skills say the same, once the
 // bases given are about to be agreed: an edit of the columns goes into SKILL.md,
 // and columns that fell behind SKILL.md are brought up. It returns the rows that

@@ -145,6 +145,8 @@ func (s *storedRow) row(doc *document.Document, limits document.Limits) *mirror.
 		file := document.Redact(doc)
 		if row.Problem = file.Validate(limits); row.Problem == nil {
 			row.Document = file
+		} else {
+			row.Draft = file
 		}
 	}
 	return row

@@ -21,12 +21,13 @@ type apply struct {
 	// skip holds decisions that could not be carried out in this round.
 	skip  map[*Decision]bool
 	raced int
-	s     Settlement
+	// rowsDeleted counts this round's deletions in the database.
+	rowsDeleted int
+	s           Settlement
 }
 
 func newApply(r *run, v *view, p *Plan) *apply {
 	a := &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}}
-	a.s.Deletions = map[Direction]int{}
 	return a
 }
 
@@ -74,6 +75,9 @@ func (a *apply) importRows(ctx context.Context) error {
 // until the export is settled: a crash in between leaves an ordinary export.
 func (a *apply) rowChange(d *Decision) *RowChange {
 	c := &RowChange{Row: d.Row, Conflicts: d.Conflicts, Consume: d.Changes}
+	if d.rebound != nil {
+		c.Event = &Event{EventRebound, fmt.Sprintf("The branch pointed the MCP server %s, which has credentials, %s.", d.Slug(), d.rebound)}
+	}
 	if d.Effect == RemoveRow {
 		c.Action, c.Key = RowDelete, d.Base.Key
 		return c
@@ -121,13 +125,13 @@ func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
 	}
 	a.s.Consumed = append(a.s.Consumed, o.Own...)
 	if d.rebound != nil {
-		a.s.Events = append(a.s.Events, Event{EventRebound, fmt.Sprintf("The branch pointed the MCP server %s, which has credentials, %s.", d.Slug(), d.rebound)})
 		log.Warn("credentials go to another target", "from", d.rebound.from, "to", d.rebound.to)
 	}
+	a.tell(d) // it is done, whatever becomes of the round
 	switch {
 	case d.Effect == RemoveRow:
 		a.report.Deleted++
-		a.s.Deletions[ToDatabase]++
+		a.rowsDeleted++
 		log.Info("soft-deleted in the database")
 	case c.KeepChanges:
 		a.report.Merged++
@@ -137,6 +141,12 @@ func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
 		log.Info("imported", "row", o.RowID)
 	}
 	a.report.Conflicts += len(d.Conflicts)
+}
+
+// tell adds a decision's actions to the report, once.
+func (a *apply) tell(d *Decision) {
+	a.report.Actions = append(a.report.Actions, d.actions...)
+	d.actions = nil
 }
 
 func rowID(d *Decision) string {

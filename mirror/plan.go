@@ -52,6 +52,7 @@ func NewPlan(in Input) *Plan {
 		}
 	}
 	p.brake()
+	p.guardSecrets()
 	p.rebinds()
 	p.followRenames()
 	p.judgeReferences()
@@ -78,11 +79,11 @@ func NewPlan(in Input) *Plan {
 // secret. Secrecy is lowered in the database only.
 func (p *planner) refuseSecrets() {
 	for _, s := range p.Subjects {
-		if s.Row == nil || s.Row.Document == nil || s.Row.Private && s.Base == nil {
+		if s.Row == nil || s.Row.draft() == nil || s.Row.Private && s.Base == nil {
 			continue
 		}
 		if t := s.Target; t != nil && t.Document != nil {
-			if problem := document.CheckSecrets(t.Document, s.Row.Document); problem != nil {
+			if problem := document.CheckSecrets(t.Document, s.Row.draft()); problem != nil {
 				s.Target = t.refused(t.locate(problem))
 			}
 		}
@@ -90,8 +91,30 @@ func (p *planner) refuseSecrets() {
 		if f.Document == nil || s.gitChange() == same { // it was public when it was agreed on, or another row's
 			continue
 		}
-		if problem := document.CheckSecrets(f.Document, s.Row.Document); problem != nil {
+		if problem := document.CheckSecrets(f.Document, s.Row.draft()); problem != nil {
 			s.setFile(f.refused(f.locate(problem)))
 		}
 	}
+}
+
+// guardSecrets refuses what would lower a secret's secrecy by whatever way it was
+// decided: a person's word for a file that was agreed on before, for one.
+func (p *planner) guardSecrets() {
+	for _, d := range p.decisions {
+		if d.Effect != Converge || d.Row == nil || d.Row.draft() == nil {
+			continue
+		}
+		if problem := document.CheckSecrets(d.Document, d.Row.draft()); problem != nil {
+			d.refuse(d.file().locate(problem))
+			d.Document, d.Conflicts = nil, nil
+		}
+	}
+}
+
+// draft is the row in file form, whether that is valid or not; nil where it cannot be read.
+func (r *Row) draft() *document.Document {
+	if r.Document != nil {
+		return r.Document
+	}
+	return r.Draft
 }

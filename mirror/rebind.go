@@ -11,10 +11,10 @@ import (
 // wait for a person where the rules say so.
 func (p *planner) rebinds() {
 	for _, d := range p.decisions {
-		if d.Effect != Converge || d.Row == nil || !d.Row.Credentials || d.Row.Document == nil {
+		if d.Effect != Converge || d.Row == nil || !d.Row.Credentials || d.Row.draft() == nil {
 			continue
 		}
-		from, to := document.Target(d.Row.Document), document.Target(d.Document)
+		from, to := document.Target(d.Row.draft()), document.Target(d.Document)
 		if from == to {
 			continue
 		}
@@ -25,8 +25,10 @@ func (p *planner) rebinds() {
 		switch {
 		case !p.Rules.HoldRebind || d.Taken != "" || verdict == Approved:
 			d.rebound = &rebinding{from, to}
+		case verdict == Discarded && d.Row.Document == nil:
+			d.refuseRow()
 		case verdict == Discarded:
-			d.converge(p.withTarget(d.Document, d.Row.Document))
+			d.converge(p.withTarget(d.Document, d.Row.draft()))
 		default:
 			d.rebound, d.Direction = &rebinding{from, to}, ToDatabase
 			d.with(Hold)

@@ -34,6 +34,8 @@ type RowChange struct {
 	KeepChanges bool
 	// Conflicts keep what the import replaces.
 	Conflicts []*Conflict
+	// Event is recorded with the import, if any.
+	Event *Event
 }
 
 // Outcome of one RowChange.

@@ -76,6 +76,9 @@ type run struct {
 	log     *slog.Logger
 	report  Report
 	rebuilt bool
+	// sawRewrite: a round of this run found the branch's history rewritten, which holds
+	// for what it left to the next one, too.
+	sawRewrite bool
 }
 
 func (r *run) rounds(ctx context.Context) error {
@@ -126,7 +129,10 @@ func (r *run) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan := NewPlan(r.input(v, r.mirror))
+	r.sawRewrite = r.sawRewrite || v.rewritten
+	in := r.input(v, r.mirror)
+	in.HistoryRewritten = r.sawRewrite
+	plan := NewPlan(in)
 	a := newApply(r, v, plan)
 	if a.idle() {
 		r.report.SyncedCommit = v.head

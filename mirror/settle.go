@@ -149,7 +149,7 @@ func (a *apply) settleDecision(d *Decision, e *export) {
 		}
 	}
 	if !d.recorded() {
-		a.report.Actions = append(a.report.Actions, d.actions...)
+		a.tell(d)
 	}
 	if (!d.toRow || e != nil) && !d.waits {
 		a.s.Consumed = append(a.s.Consumed, d.Changes...)
@@ -165,7 +165,7 @@ func (a *apply) settleDecision(d *Decision, e *export) {
 	case RemoveFile:
 		a.s.DropBases = append(a.s.DropBases, d.Base.Key)
 		if d.Direction == ToGit {
-			a.s.Deletions[ToGit]++
+			a.s.Deleted++
 		}
 		if e != nil {
 			a.report.Deleted++

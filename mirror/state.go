@@ -44,7 +44,7 @@ func (a *apply) state(held heldNow, pushFault error) State {
 // conditions are what people should know although nothing is wrong.
 func (a *apply) conditions(now time.Time) []Detail {
 	conditions := []Detail{}
-	gone := a.s.Deletions[ToDatabase] + len(a.s.DropBases)
+	gone := a.rowsDeleted + len(a.s.DropBases)
 	if a.obs.Mirrored <= gone && len(a.s.Bases) == 0 && a.report.Imported == 0 {
 		conditions = append(conditions, Detail{Code: CodeNothingEligible,
 			Message: "There is nothing to mirror yet: the database has no organization-level entity without errors (rows with an owner_id are private) and the branch has no valid file of the five kinds.",

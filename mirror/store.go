@@ -25,6 +25,9 @@ type Row struct {
 	// Document is the file form (secrets excluded); nil when Problem says why not.
 	Document *document.Document
 	Problem  *document.Problem
+	// Draft is what the file form would be of a row with a problem; nil where the row
+	// cannot even be read, and for rows without one.
+	Draft *document.Document
 	// Guard identifies the complete stored content, secrets included. Only the
 	// store computes and compares it.
 	Guard string
@@ -210,9 +213,11 @@ type Settlement struct {
 	Statuses    []RowStatus
 	Rejected    []*RejectedFile
 	Accepted    []Key // no longer rejected
-	Deletions   map[Direction]int
-	Events      []Event
-	State       State
+	// Deleted counts the deletions on the branch, for the brake; those in the database
+	// were counted with their import.
+	Deleted int
+	Events  []Event
+	State   State
 	// Run is recorded when not nil.
 	Run *Report
 	// Covered answers every request up to this number.
@@ -241,7 +246,8 @@ type Store interface {
 	// Servers tells of the organization-level MCP servers with these slugs; absent ones are left out.
 	Servers(ctx context.Context, m *Mirror, slugs []string) (map[string]document.Server, error)
 	// Import writes rows, in the order given, and their bases in one transaction; one
-	// Outcome for each. Slugs may be swapped among the rows of one import.
+	// Outcome for each. Slugs may be swapped among the rows of one import. Deletions,
+	// conflicts and events are remembered with it, whatever becomes of the run.
 	//
 	// head is the commit that the import was planned against. It stays in
 	// Mirror.ImportedFrom until a settle, since until then the bases are ahead of the cursor.

@@ -1,0 +1,158 @@
+package daemon_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+)
+
+// Secrecy is lowered in the database only: no person's word for a file, and no error of
+// the row, makes a file's text of a secret.
+func TestNoWayRoundASecret_C3(t *testing.T) {
+	const agreed = `{"slug":"gh","name":"GH","type":"http","url":"https://good.example/mcp","env":{"A":"public"}}`
+	secret := func(w *world) {
+		w.exec(`UPDATE mcp_servers SET env = '{"A":{"value":"hunter2","secret":true}}'`)
+	}
+	stays := func(w *world) {
+		w.t.Helper()
+		if env := w.query("SELECT env FROM mcp_servers"); !strings.Contains(env, "hunter2") || strings.Contains(env, "public") {
+			w.t.Errorf("env: %s", env)
+		}
+	}
+	t.Run("taking the file that was agreed on before", func(t *testing.T) {
+		eachWorld(t, nil, func(w *world) {
+			w.commit(bitbuckettest.Write("mcp-servers/gh.json", agreed))
+			w.synced()
+			w.apart(func() { secret(w) }, bitbuckettest.Write("x.txt", "y"))
+			w.call("POST", "mcp-servers/gh/sync", object{"take": "git"})
+			stays(w)
+		})
+	})
+	t.Run("taking a file while the row is invalid", func(t *testing.T) {
+		eachWorld(t, nil, func(w *world) {
+			w.commit(bitbuckettest.Write("mcp-servers/gh.json", strings.Replace(agreed, `"public"`, `{"secret":true}`, 1)))
+			w.synced()
+			secret(w)
+			w.exec("UPDATE mcp_servers SET name = NULL")
+			w.sync()
+			w.commit(bitbuckettest.Write("mcp-servers/gh.json", agreed))
+			w.call("POST", "mcp-servers/gh/sync", object{"take": "git"})
+			stays(w)
+			w.commit(bitbuckettest.Write("mcp-servers/gh.json", strings.Replace(agreed, `"public"`, `{"secret":true,"x-note":"mended"}`, 1)))
+			w.take("mcp-servers/gh", "git", 200)
+			stays(w)
+			if w.kept("mcp-servers/gh.json", "git") == nil {
+				t.Error("what the invalid row held is not kept")
+			}
+		})
+	})
+	t.Run("a file that brings back a deleted row which is invalid", func(t *testing.T) {
+		eachWorld(t, nil, func(w *world) {
+			w.commit(bitbuckettest.Write("mcp-servers/gh.json", strings.Replace(agreed, `"public"`, `{"secret":true}`, 1)))
+			w.synced()
+			secret(w)
+			w.exec("UPDATE mcp_servers SET name = NULL, deleted_at = CURRENT_TIMESTAMP")
+			w.sync()
+			w.commit(bitbuckettest.Write("mcp-servers/gh.json", agreed))
+			w.sync()
+			stays(w)
+		})
+	})
+}
+
+func TestAConflictThatHappensAgainIsOpenAgain(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		const base = `{"slug":"a","name":"A"}`
+		w.commit(bitbuckettest.Write("toolkits/a.json", base))
+		w.synced()
+		for range 2 {
+			w.apart(func() { w.exec("UPDATE toolkits SET name = 'From the database'") },
+				bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"From git"}`))
+			w.synced()
+			id := w.conflict()["id"].(string)
+			w.call("POST", "conflicts/"+id+"/resolve", object{"take": "git"})
+			w.commit(bitbuckettest.Write("toolkits/a.json", base))
+			w.synced()
+		}
+	})
+}
+
+func TestResolvingKeepsAnEditOfTheColumn_L5(t *testing.T) {
+	main := func(body string) string { return "---\nname: s\ndescription: old\n---\n" + body }
+	eachWorld(t, nil, func(w *world) {
+		w.commit(bitbuckettest.Write("skills/s/SKILL.md", main("body")), bitbuckettest.Write("skills/s/x.txt", "base\n"))
+		w.synced()
+		w.apart(func() { w.exec("UPDATE skill_files SET content = %s WHERE path = 'x.txt'", w.blob("database\n")) },
+			bitbuckettest.Write("skills/s/x.txt", "git\n"))
+		w.synced()
+		id := w.conflict()["id"].(string)
+		w.call("POST", "mirror/pause", nil)
+		w.exec("UPDATE skills SET description = 'edited in the column'")
+		w.call("POST", "conflicts/"+id+"/resolve", object{"take": "database"})
+		w.call("POST", "mirror/resume", nil)
+		w.synced()
+		if !w.branchHas("skills/s/SKILL.md", "edited in the column") || !w.branchHas("skills/s/x.txt", "database") {
+			t.Errorf("files: %v", w.files())
+		}
+	})
+}
+
+// What an import did is remembered with it, also when the run's push is overtaken.
+func TestAnOvertakenPushHidesNoDeletion_D5(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		changes := []bitbuckettest.Change{bitbuckettest.Write("mcp-servers/gh.json", boundServer)}
+		for i := range 12 {
+			slug := string(rune('a' + i))
+			changes = append(changes, bitbuckettest.Write("toolkits/"+slug+".json", `{"slug":"`+slug+`","name":"T"}`))
+		}
+		w.commit(changes...)
+		w.synced()
+		w.exec(`UPDATE mcp_servers SET headers = '{"Token": {"value": "hunter2", "secret": true}}'`)
+		w.synced()
+		w.apart(func() { w.exec("UPDATE toolkits SET name = 'edited' WHERE slug = 'l'") }, bitbuckettest.Write("README.md", "1"))
+		var gone []bitbuckettest.Change
+		for i := range 9 {
+			gone = append(gone, bitbuckettest.Remove("toolkits/"+string(rune('a'+i))+".json"))
+		}
+		undo := w.standIn.Inject(bitbuckettest.Fault{Repository: w.repo.FullName(), Times: 1, Do: func() { w.commit(bitbuckettest.Write("README.md", "2")) }}, bitbuckettest.EndpointPush)
+		w.commit(append(gone, bitbuckettest.Write("mcp-servers/gh.json", reboundServer))...)
+		report := w.sync()
+		undo()
+		if report["deleted"].(float64) != 9 {
+			t.Fatalf("report: %v", report)
+		}
+		if n := w.query("SELECT count(*) FROM mirror_events WHERE code = 'CREDENTIALS_REBOUND'"); n != "1" {
+			t.Errorf("%s events of the server's new target", n)
+		}
+		if n := w.query("SELECT count(*) FROM toolkits WHERE deleted_at IS NULL"); n != "3" {
+			t.Fatalf("%s toolkits left", n)
+		}
+		w.commit(bitbuckettest.Remove("toolkits/j.json"), bitbuckettest.Remove("toolkits/k.json"))
+		w.sync()
+		if w.mirror()["state"] != "held" {
+			t.Errorf("eleven of thirteen within an hour, and state %v", w.mirror()["state"])
+		}
+	})
+}
+
+// After a rewrite of the history what waits for a person is kept, too.
+func TestHeldAfterARewriteIsKept_F1(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		readme := w.commit(bitbuckettest.Write("README.md", "hello"))
+		for _, slug := range []string{"a", "b", "c"} {
+			w.insert("toolkits", "slug", quote(slug), "name", quote(slug))
+		}
+		w.synced()
+		w.must(w.repo.ForcePush("main", string(readme)))
+		w.sync()
+		w.call("POST", "mirror/approve", nil)
+		w.sync()
+		if n := w.query("SELECT count(*) FROM toolkits WHERE deleted_at IS NULL"); n != "0" {
+			t.Fatalf("%s rows left after the approval", n)
+		}
+		if n := w.query("SELECT count(*) FROM conflicts WHERE reason = 'history_rewritten'"); n != "3" {
+			t.Errorf("%s documents kept, want 3", n)
+		}
+	})
+}

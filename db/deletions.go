@@ -1,0 +1,41 @@
+package db
+
+import (
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/confmirror/confmirror/mirror"
+)
+
+// brakeWindow is how long a settled deletion counts for the brake.
+const brakeWindow = time.Hour
+
+// noteDeletions remembers deletions for the brake, in the transaction that makes or
+// settles them, once their bases are gone. They are dated by the database's clock: the
+// brakes of other daemons count them, too.
+func (d *DB) noteDeletions(tx *gorm.DB, m *mirror.Mirror, direction mirror.Direction, n int) error {
+	if n == 0 {
+		return nil
+	}
+	identity := identityKey(m.Identity)
+	var bases int64
+	if err := tx.Model(&baseRow{}).Where("organization_id = ? AND identity = ?", m.OrganizationID, identity).Count(&bases).Error; err != nil {
+		return err
+	}
+	return tx.Model(&deletionRow{}).Create(map[string]any{
+		"organization_id": m.OrganizationID, "identity": identity, "direction": string(direction),
+		"deleted": n, "mirrored": int(bases) + n, "settled_at": clause.Expr{SQL: d.sqlNow()},
+	}).Error
+}
+
+func (d *DB) noteEvents(tx *gorm.DB, m *mirror.Mirror, runID string, events []mirror.Event) error {
+	for _, e := range events {
+		row := eventRow{OrganizationID: m.OrganizationID, RunID: runID, Code: e.Code, Message: textOf(e.Message), CreatedAt: at(d.now())}
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
