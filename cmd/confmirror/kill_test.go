@@ -59,8 +59,9 @@ func killRounds() int {
 const betweenJudgements = 10
 
 // TestKilledAtAnyInstant kills the real program again and again: while it connects
-// for the first time, while both sides are edited, while it imports much. Nothing
-// may be lost, nothing may happen twice, and nothing may be left lying about.
+// for the first time, while both sides are edited, while it imports much; and meanwhile
+// the branch is set back and clones break. Nothing may be lost, nothing may happen
+// twice, and nothing may be left lying about.
 func TestKilledAtAnyInstant_S1_S6_P5_L10(t *testing.T) {
 	rounds := killRounds()
 	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
@@ -75,8 +76,11 @@ func TestKilledAtAnyInstant_S1_S6_P5_L10(t *testing.T) {
 		k.populate()
 		for n := range rounds {
 			k.round(2500*time.Millisecond, k.edit)
-			if n%5 == 3 {
+			switch n % 10 {
+			case 3, 8:
 				k.setBack()
+			case 5:
+				k.damage()
 			}
 			if n%betweenJudgements == betweenJudgements-1 {
 				k.judge()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -40,6 +41,7 @@ type killWorld struct {
 	made     int
 	marks    int
 	seen     map[string]bool // objects of the remote that hold no secret
+	told     strings.Builder // what daemons logged and the test did since the last judgement
 	// inDatabase and onBranch count the edits.
 	inDatabase, onBranch int
 }
@@ -250,6 +252,7 @@ func (k *killWorld) round(longest time.Duration, edit func()) {
 			for _, p := range running {
 				k.must(p.kill())
 				k.discreet(p.log.String())
+				k.told.WriteString(p.log.String() + "killed\n")
 			}
 			return
 		}
@@ -295,6 +298,7 @@ func (k *killWorld) edit() {
 	if database {
 		s.database(mark)
 		k.inDatabase++
+		k.tell("%s: %s in the database", s.stem, mark)
 		return
 	}
 	var done func()
@@ -304,6 +308,7 @@ func (k *killWorld) edit() {
 	}) {
 		done()
 		k.onBranch++
+		k.tell("%s: %s on the branch", s.stem, mark)
 	}
 }
 
@@ -348,6 +353,7 @@ func (k *killWorld) setBack() {
 	gone, err := k.repo.Git("diff-tree", "-r", "--name-only", "main~1", "main")
 	k.must(err)
 	k.must(k.repo.ForcePush("main", "main~1"))
+	k.tell("set back: %s", gone)
 	for i, s := range k.subjects {
 		if strings.Contains(gone, "/"+s.stem) {
 			k.retired = append(k.retired, s.stem)
@@ -355,6 +361,34 @@ func (k *killWorld) setBack() {
 		}
 	}
 	k.standing = slices.DeleteFunc(k.standing, func(s *subject) bool { return strings.Contains(gone, "/"+s.stem) })
+}
+
+// damage breaks something in a clone while the daemons are dead, or all of it: what is
+// found at the next start. (An old object is found at night.)
+func (k *killWorld) damage() {
+	k.t.Helper()
+	clone := filepath.Join(k.homes[k.rand.IntN(len(k.homes))], "clones", "acme")
+	var files []string
+	_ = filepath.WalkDir(filepath.Join(clone, ".git"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && len(filepath.Base(path)) != 38 {
+			files = append(files, path)
+		}
+		return err
+	})
+	if len(files) == 0 || k.rand.IntN(4) == 0 {
+		k.must(os.RemoveAll(clone))
+		return
+	}
+	path := files[k.rand.IntN(len(files))]
+	fi, err := os.Stat(path)
+	k.must(err)
+	k.must(os.Chmod(path, 0o644))
+	k.must(os.Truncate(path, fi.Size()/2))
+}
+
+// tell notes what the test did among what the daemons logged.
+func (k *killWorld) tell(format string, args ...any) {
+	fmt.Fprintf(&k.told, "time=%s %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), fmt.Sprintf(format, args...))
 }
 
 // seed makes what stands on the two sides before they are connected.
