@@ -156,3 +156,90 @@ func TestHeldAfterARewriteIsKept_F1(t *testing.T) {
 		}
 	})
 }
+
+// fakeToken looks like a credential.
+const fakeToken = "ghp_" + "x7Kq2mZ9vR4tL8wN1pB6cY3dF5gH0jS2aQ9e"
+
+// What a setting refused is looked at again under another one.
+func TestChangedSettingsClearWhatTheyRefused(t *testing.T) {
+	restart := func(w *world, set func()) {
+		w.stop()
+		set()
+		w.start()
+	}
+	t.Run("the scan", func(t *testing.T) {
+		eachWorld(t, nil, func(w *world) {
+			w.commit(bitbuckettest.Write("commands/c.json", `{"slug":"c","name":"C","prompt":"Do."}`))
+			w.synced()
+			w.apart(func() { w.exec("UPDATE commands SET prompt = 'use %s'", fakeToken) },
+				bitbuckettest.Write("commands/c.json", `{"slug":"c","name":"From git","prompt":"Do."}`))
+			w.synced()
+			if w.entityError("commands", "c") != "VALIDATION_FAILED" || w.query("SELECT name FROM commands") != "From git" {
+				t.Errorf("error %q; git's own edit must arrive: name %q", w.entityError("commands", "c"), w.query("SELECT name FROM commands"))
+			}
+			w.quiet()
+			if w.branchHas("commands/c.json", fakeToken) {
+				t.Fatal("the token left")
+			}
+			restart(w, func() { w.config.Sync.SecretScan = "off" })
+			w.synced()
+			if !w.branchHas("commands/c.json", fakeToken) || w.entityError("commands", "c") != "" {
+				t.Errorf("error %q, files %v", w.entityError("commands", "c"), w.files())
+			}
+			w.quiet()
+		})
+	})
+	t.Run("the size", func(t *testing.T) {
+		eachWorld(t, func(w *world) { w.config.Sync.MaxFileSize = 300 }, func(w *world) {
+			w.commit(bitbuckettest.Write("commands/c.json", `{"slug":"c","name":"C","prompt":"`+strings.Repeat("long ", 100)+`"}`))
+			w.synced()
+			if w.rejected("commands")["commands/c.json"] != "FETCH_FAILED" {
+				t.Fatalf("rejected: %v", w.rejected("commands"))
+			}
+			restart(w, func() { w.config.Sync.MaxFileSize = 1 << 20 })
+			w.synced()
+			if w.query("SELECT slug FROM commands") != "c" || len(w.rejected("commands")) > 0 {
+				t.Errorf("rejected: %v", w.rejected("commands"))
+			}
+		})
+	})
+}
+
+// Keys of the column extra that no file may have stay where they are.
+func TestExtraKeysThatNoFileHasStay(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'", "extra", `'{"auth": "legacy", "id": 7, "name": "shadow", "note": "hidden", "x-a": 1}'`)
+		w.synced()
+		w.commit(bitbuckettest.Write("toolkits/a.json", `{"slug": "a", "name": "From git", "x-a": 2}`))
+		w.synced()
+		extra := w.query("SELECT extra FROM toolkits")
+		for _, key := range []string{`"auth"`, `"id"`, `"name"`, `"note"`, `"x-a"`} {
+			if !strings.Contains(extra, key) {
+				t.Errorf("%s is gone: %s", key, extra)
+			}
+		}
+		if w.query("SELECT name FROM toolkits") != "From git" {
+			t.Error("the key in extra shadows the column")
+		}
+	})
+}
+
+func TestSecretsOfLongNamesAreKept(t *testing.T) {
+	name := strings.Repeat("N", 600)
+	server := func(env string) bitbuckettest.Change {
+		return bitbuckettest.Write("mcp-servers/gh.json", `{"slug":"gh","name":"GH","type":"stdio","command":"gh"`+env+`}`)
+	}
+	eachWorld(t, nil, func(w *world) {
+		w.commit(server(`,"env":{"` + name + `":{"secret":true}}`))
+		w.synced()
+		w.exec(`UPDATE mcp_servers SET env = '{"%s":{"value":"hunter2","secret":true}}'`, name)
+		w.synced()
+		w.commit(server(""))
+		w.synced()
+		w.commit(server(`,"env":{"` + name + `":{"secret":true}}`))
+		w.synced()
+		if env := w.query("SELECT env FROM mcp_servers"); !strings.Contains(env, "hunter2") {
+			t.Errorf("env: %s", env)
+		}
+	})
+}

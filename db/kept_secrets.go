@@ -2,8 +2,10 @@ package db
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -47,9 +49,22 @@ type keptRow struct {
 
 func (keptRow) TableName() string { return "kept_secrets" }
 
-// maxKeptName is the longest name of an entry that something is kept for: no
-// index takes a name of any length.
-const maxKeptName = 512
+// maxKeptName is the longest name of an entry that is kept as it is: no index takes a
+// name of any length, so a longer one is kept by its digest.
+const maxKeptName = 256
+
+// keptAs is the name that something is kept under.
+func keptAs(name string) string {
+	if len(name) <= maxKeptName {
+		return name
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(name)))
+}
+
+func keptPlace(place string) string {
+	key, name, _ := strings.Cut(place, "/")
+	return key + "/" + keptAs(name)
+}
 
 // secretMove is what one write of a row does to its secret values. A place is an
 // entry, as "env/NAME".
@@ -75,9 +90,7 @@ func moveSecrets(r record, old, next *document.Document, said []string) *secretM
 	}
 	m := &secretMove{record: r, next: next, from: document.Target(old), lost: map[string]map[string]any{}, forgotten: said}
 	for place, held := range heldSecrets(old) {
-		entry := entryAt(next, place)
-		missing := entry == nil || entry["secret"] == true && !hasKeys(entry, held)
-		if missing && m.from != "" && len(place) <= maxKeptName && !slices.Contains(said, place) {
+		if m.from != "" && !carries(entryAt(next, place), held) && !slices.Contains(said, place) {
 			m.lost[place] = held
 		}
 	}
@@ -135,9 +148,10 @@ func entryAt(d *document.Document, place string) map[string]any {
 	return entry
 }
 
-func hasKeys(entry, wanted map[string]any) bool {
-	for key := range wanted {
-		if _, has := entry[key]; !has {
+// carries reports whether an entry has all of that, be it secret or not.
+func carries(entry, held map[string]any) bool {
+	for key, value := range held {
+		if !reflect.DeepEqual(entry[key], value) {
 			return false
 		}
 	}
@@ -164,10 +178,12 @@ func (d *DB) returnSecrets(tx *gorm.DB, organizationID string, moves []*secretMo
 		return nil, err
 	}
 	for _, r := range rows {
-		m, place := blank[r.RowID], r.place()
-		if r.Target != document.Target(m.next) || !slices.Contains(m.blank, place) {
+		m := blank[r.RowID]
+		i := slices.IndexFunc(m.blank, func(place string) bool { return keptPlace(place) == r.place() })
+		if i < 0 || r.Target != document.Target(m.next) {
 			continue
 		}
+		place := m.blank[i]
 		held, err := d.openKept(r)
 		if err != nil {
 			d.log.Error("a kept secret cannot be opened", "organization_id", organizationID, "row", r.RowID, "entry", place, "error", err)
@@ -194,12 +210,12 @@ func (d *DB) keepSecrets(tx *gorm.DB, organizationID string, moves []*secretMove
 	var rows []*keptRow
 	for _, m := range moves {
 		for _, place := range m.forgotten {
-			ids, forgotten = append(ids, m.rowID()), append(forgotten, m.rowID()+"/"+place)
+			ids, forgotten = append(ids, m.rowID()), append(forgotten, m.rowID()+"/"+keptPlace(place))
 		}
 		for place, held := range m.lost {
 			key, name, _ := strings.Cut(place, "/")
 			rows = append(rows, &keptRow{
-				OrganizationID: organizationID, Kind: string(document.MCPServers), RowID: m.rowID(), Key: key, Name: name,
+				OrganizationID: organizationID, Kind: string(document.MCPServers), RowID: m.rowID(), Key: key, Name: keptAs(name),
 				Value: string(encode(held)), Target: m.from, KeptAt: at(d.now()),
 			})
 		}

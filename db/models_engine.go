@@ -29,6 +29,7 @@ type connectionRow struct {
 	CursorCommit               string
 	RemoteSeen                 string
 	ImportedFrom               string // JSON array of commits; see import_from.go
+	PlannedBy                  string
 	State                      string
 	Detail                     jsonColumn
 	Conditions                 jsonColumn

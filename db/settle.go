@@ -50,6 +50,7 @@ func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) e
 		"cursor_commit": string(s.Cursor),
 		"remote_seen":   string(s.RemoteSeen),
 		"imported_from": noImports,
+		"planned_by":    s.PlannedBy,
 		"state":         string(s.State.Name),
 		"detail":        nil,
 		"conditions":    nil,

@@ -183,14 +183,28 @@ func put(r record, stored *document.Document) {
 	for _, c := range r.cells() {
 		c.set(stored.Fields[c.column])
 	}
+	extra := unspeakable(stored.Kind, e.Extra)
+	for _, key := range stored.UnknownKeys() {
+		extra[key] = stored.Fields[key]
+	}
 	e.Extra = ""
-	if unknown := stored.UnknownKeys(); len(unknown) > 0 {
-		extra := map[string]any{}
-		for _, key := range unknown {
-			extra[key] = stored.Fields[key]
-		}
+	if len(extra) > 0 {
 		e.Extra = encode(extra)
 	}
+}
+
+// unspeakable are the keys of the column extra that no document has, because their
+// names mean something else there: they stay as they are.
+func unspeakable(k document.Kind, column jsonColumn) map[string]any {
+	kept := map[string]any{}
+	value, _ := cell{"extra", &column}.value()
+	extra, _ := value.(map[string]any)
+	for key, value := range extra {
+		if !document.MayHold(k, key) {
+			kept[key] = value
+		}
+	}
+	return kept
 }
 
 // set writes a document's value, which is of the column's type: the document is valid.

@@ -35,7 +35,7 @@ func newApply(r *run, v *view, p *Plan) *apply {
 func (a *apply) idle() bool {
 	if len(a.obs.Changes) > 0 || len(a.foundIntents) > 0 || len(a.mirror.ImportedFrom) > 0 || len(a.obs.Unsettled) > 0 || a.req.Record ||
 		a.obs.Requested > a.mirror.Covered || a.mirror.Cursor != a.view.head ||
-		a.mirror.RemoteSeen != a.view.head || a.mirror.State.Name != StateOK || !a.mainTold() {
+		a.mirror.RemoteSeen != a.view.head || a.mirror.State.Name != StateOK || !a.mainTold() || a.mirror.PlannedBy != a.plannedBy() {
 		return false
 	}
 	for _, d := range a.plan.Decisions {
@@ -87,7 +87,7 @@ func (a *apply) rowChange(d *Decision) *RowChange {
 	if d.Row == nil {
 		c.Action = RowCreate
 	}
-	if d.toFile {
+	if d.toFile || d.withheld {
 		c.KeepChanges, c.Consume = true, nil
 		c.Base, c.Key = d.Base, Key{d.Kind, f.Path}
 		if f.Document != nil {

@@ -42,6 +42,7 @@ type Decision struct {
 	Due bool
 
 	atTarget bool  // the refusal is about Target
+	withheld bool  // git's half is imported, and Problem keeps the row's from being exported
 	waits    bool  // its captured changes stay, so that it is planned again
 	behind   *File // Target, when the decision does not reach it
 	rebound  *rebinding

@@ -59,7 +59,7 @@ func (r *Runner) look(ctx context.Context, m *Mirror, c Clone, req Request) (*vi
 	if err := v.observeHead(ctx, m, c, req.Look); err != nil {
 		return nil, err
 	}
-	v.full = req.Full || m.Cursor == "" || !c.Has(ctx, m.Cursor) ||
+	v.full = req.Full || m.Cursor == "" || m.PlannedBy != r.plannedBy() || !c.Has(ctx, m.Cursor) ||
 		slices.ContainsFunc(m.ImportedFrom, func(h Hash) bool { return !c.Has(ctx, h) })
 	if m.Cursor != "" && v.head != m.Cursor {
 		contains, err := c.Contains(ctx, v.head, m.Cursor)

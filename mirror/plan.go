@@ -62,7 +62,7 @@ func NewPlan(in Input) *Plan {
 	p.scan()
 	p.keepOut()
 	for _, d := range p.decisions {
-		d.toRow, d.toFile = d.writesRow(), d.writesFile(in.Layout)
+		d.toRow, d.toFile = d.writesRow(), d.writesFile(in.Layout) && !d.withheld
 		d.actions = d.describe(in.Layout)
 	}
 	sort.SliceStable(p.decisions, func(i, j int) bool {

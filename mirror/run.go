@@ -2,7 +2,10 @@ package mirror
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -192,6 +195,12 @@ func (r *Runner) input(v *view, m *Mirror) Input {
 		Policy: m.Settings.Conflict, Rules: r.Rules, Scanner: r.Scanner, HistoryRewritten: v.rewritten,
 		Mirrored: v.obs.LargestMirrored, Deleted: v.obs.Deleted, Held: v.obs.Held,
 	}
+}
+
+// plannedBy names the rules of the runner's plans; equal rules have equal names.
+func (r *Runner) plannedBy() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v scan=%t", r.Rules, r.Scanner != nil))
+	return hex.EncodeToString(sum[:8])
 }
 
 func (r *run) progress(stage string, done, total int) {

@@ -27,7 +27,12 @@ func (p *planner) scan() {
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for d := range work {
-				if problem := p.credential(d); problem != nil {
+				problem := p.credential(d)
+				switch {
+				case problem == nil:
+				case d.gitChange() == changed && d.writesRow(): // git's own edit is not to blame
+					d.Problem, d.withheld = problem, true
+				default:
 					d.refuse(problem)
 					d.Document, d.RowProblem, d.Conflicts = nil, true, nil
 				}

@@ -89,6 +89,9 @@ type Mirror struct {
 	ImportedFrom []Hash
 	// RemoteSeen is the branch's head when it was last looked at.
 	RemoteSeen Hash
+	// PlannedBy names the rules that the last settled run planned by: under others, what
+	// was refused may not be.
+	PlannedBy string
 	// Epoch is the lease's: a settle under an older one is refused.
 	Epoch  int64
 	Paused bool

@@ -46,7 +46,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		}
 	}
 	a.s.State = a.state(held, pushFault)
-	a.s.Covered = a.obs.Requested
+	a.s.Covered, a.s.PlannedBy = a.obs.Requested, a.plannedBy()
 	a.report.SyncedCommit = a.head
 	a.report.State = a.s.State.Name
 	a.report.Detail = a.s.State.Detail

@@ -215,9 +215,10 @@ type Settlement struct {
 	Accepted    []Key // no longer rejected
 	// Deleted counts the deletions on the branch, for the brake; those in the database
 	// were counted with their import.
-	Deleted int
-	Events  []Event
-	State   State
+	Deleted   int
+	Events    []Event
+	State     State
+	PlannedBy string
 	// Run is recorded when not nil.
 	Run *Report
 	// Covered answers every request up to this number.

@@ -170,6 +170,10 @@ func (d *Document) UnknownKeys() []string {
 	return names
 }
 
+// MayHold reports whether a document of the kind may have a top-level key that the kind
+// does not define: not one that it defines, nor one that never stands in a file.
+func MayHold(k Kind, key string) bool { return !forbidden[key] && schemaOf(k).key(key) == nil }
+
 // DropUnknown removes unknown top-level keys for which keep is false. Keys that
 // begin with "x-" or "$" always stay.
 func (d *Document) DropUnknown(keep func(key string) bool) {
