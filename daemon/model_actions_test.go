@@ -3,8 +3,6 @@ package daemon_test
 import (
 	"maps"
 	"slices"
-
-	"pgregory.net/rapid"
 )
 
 // actions are what a history is made of, by name.
@@ -13,7 +11,23 @@ type actions map[string]func()
 // play draws one of them.
 func (h *history) play(from actions) {
 	h.steps++
-	from[rapid.SampledFrom(slices.Sorted(maps.Keys(from))).Draw(h.rt, "action")]()
+	from[pick(h, "action", slices.Sorted(maps.Keys(from)))]()
+}
+
+// furnish gives both sides something to begin with.
+func (h *history) furnish() {
+	h.inOneCommit(func() {
+		for _, k := range h.kinds {
+			for _, slug := range modelSlugs {
+				switch h.below("begin with", 4) {
+				case 1, 2:
+					h.addAt(k, slug)
+				case 3:
+					h.insertAt(k, slug)
+				}
+			}
+		}
+	})
 }
 
 // edits of both sides; several may be one transaction or one commit.
@@ -28,7 +42,7 @@ func (h *history) edits() actions {
 		"edit both sides alike": h.editAlike,
 	}
 	several := func() {
-		for range rapid.IntRange(2, 4).Draw(h.rt, "edits") {
+		for range h.between("edits", 2, 4) {
 			h.play(all)
 		}
 	}

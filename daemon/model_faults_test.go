@@ -6,8 +6,6 @@ import (
 	"os"
 	"sync"
 
-	"pgregory.net/rapid"
-
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
@@ -91,13 +89,13 @@ func (c failingClone) Checkout(ctx context.Context, head mirror.Hash) error {
 }
 
 func (h *history) boundary(err error, do func()) *boundary {
-	return &boundary{step: rapid.IntRange(0, 5).Draw(h.rt, "step"), after: rapid.Bool().Draw(h.rt, "after"), err: err, do: do}
+	return &boundary{step: h.between("step", 0, 5), after: h.oneIn(2, "after"), err: err, do: do}
 }
 
 func (h *history) request() mirror.Request {
 	return mirror.Request{
-		Look: rapid.Bool().Draw(h.rt, "look"),
-		Full: rapid.IntRange(0, 7).Draw(h.rt, "full") == 7,
+		Look: h.oneIn(2, "look"),
+		Full: h.oneIn(8, "full"),
 	}
 }
 

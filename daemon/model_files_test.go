@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"pgregory.net/rapid"
-
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
@@ -78,7 +76,7 @@ func (h *history) put(k *modelKind, was, is doc) []bitbuckettest.Change {
 	if k == modelSkills {
 		return putSkill(path, was, is)
 	}
-	return []bitbuckettest.Change{bitbuckettest.Write(path, is.file(rapid.SampledFrom([]string{"\t", "  ", "    "}).Draw(h.rt, "indent")))}
+	return []bitbuckettest.Change{bitbuckettest.Write(path, is.file(pick(h, "indent", []string{"\t", "  ", "    "})))}
 }
 
 func (h *history) editFile() {
@@ -89,7 +87,7 @@ func (h *history) editFile() {
 	}
 	was := h.files(k)[slug].doc
 	is := was
-	for range rapid.IntRange(1, 2).Draw(h.rt, "places") {
+	for range h.between("places", 1, 2) {
 		is = h.editPlace(k, is, nil, "git")
 	}
 	h.commit(h.put(k, was, is)...)
@@ -107,12 +105,14 @@ func (h *history) reformatFile() {
 }
 
 func (h *history) addFile() {
-	k, slug := h.kind(), h.slug()
-	if h.files(k)[slug] != nil {
-		return
+	if k, slug := h.kind(), h.slug(); h.files(k)[slug] == nil {
+		h.addAt(k, slug)
 	}
+}
+
+func (h *history) addAt(k *modelKind, slug string) {
 	d := h.newDoc(k, "git", slug)
-	if rapid.Bool().Draw(h.rt, "more") {
+	if h.oneIn(2, "more") {
 		d = h.editPlace(k, d, nil, "git")
 	}
 	h.commit(h.put(k, nil, d)...)
@@ -135,7 +135,7 @@ func (h *history) renameFile() {
 		return
 	}
 	d := h.files(k)[from].doc.with("slug", to)
-	if rapid.IntRange(0, 2).Draw(h.rt, "edit") == 2 {
+	if h.oneIn(3, "edit") {
 		d = h.editPlace(k, d, nil, "git")
 	}
 	h.commit(append([]bitbuckettest.Change{bitbuckettest.Remove(k.path(from))}, h.put(k, nil, d)...)...)
@@ -150,8 +150,8 @@ func (h *history) swapFiles() {
 	if len(slugs) < 2 {
 		return
 	}
-	a := rapid.SampledFrom(slugs).Draw(h.rt, "file")
-	b := rapid.SampledFrom(slices.DeleteFunc(slugs, func(s string) bool { return s == a })).Draw(h.rt, "other")
+	a := pick(h, "file", slugs)
+	b := pick(h, "other", slices.DeleteFunc(slugs, func(s string) bool { return s == a }))
 	files := h.files(k)
 	h.commit(append(h.put(k, files[b].doc, files[a].doc.with("slug", b)), h.put(k, files[a].doc, files[b].doc.with("slug", a))...)...)
 	h.say("git: swap %s and %s", k.path(a), k.path(b))
@@ -203,7 +203,7 @@ func (h *history) mendFile() {
 
 // rewrite sets the branch back by some commits.
 func (h *history) rewrite() {
-	back := rapid.IntRange(1, 4).Draw(h.rt, "commits back")
+	back := h.between("commits back", 1, 4)
 	to := fmt.Sprintf("main~%d", back)
 	if h.batch {
 		return
@@ -231,7 +231,7 @@ func (h *history) editAlike() {
 	if r == nil {
 		return
 	}
-	key, mark := rapid.SampledFrom(k.texts).Draw(h.rt, "key"), h.mark("both")
+	key, mark := pick(h, "key", k.texts), h.mark("both")
 	h.write(k, r, r.doc.with(key, mark), r.secrets)
 	was := files[r.slug].doc
 	h.commit(h.put(k, was, was.with(key, mark))...)

@@ -57,10 +57,10 @@ func newHistory(w *world, rt *rapid.T, kinds ...*modelKind) *history {
 	h.must(err)
 	h.org, err = w.db.CreateOrganization(ctx, name, name)
 	h.must(err)
-	h.policy = rapid.SampledFrom([]document.Policy{document.PreferGit, document.PreferDatabase}).Draw(rt, "policy")
+	h.policy = pick(h, "policy", []document.Policy{document.PreferGit, document.PreferDatabase})
 	h.rules = mirror.DefaultRules
-	h.rules.KeepDeleted = rapid.IntRange(0, 3).Draw(rt, "deletions: keep") == 3
-	h.rules.SplitCommitsUpTo = rapid.SampledFrom([]int{20, 2}).Draw(rt, "split_commits_up_to")
+	h.rules.KeepDeleted = h.oneIn(4, "deletions: keep")
+	h.rules.SplitCommitsUpTo = pick(h, "split_commits_up_to", []int{20, 2})
 	h.say("policy %s, deletions kept: %v", h.policy, h.rules.KeepDeleted)
 	settings := w.config.Mirrors[0].Settings()
 	settings.Repository, settings.Conflict = name, h.policy

@@ -117,4 +117,5 @@ func (h *history) commitsInOrder() {
 	if out, err := h.repo.Git("fsck", "--strict", "--no-dangling"); err != nil {
 		h.wrong("git fsck", "%v %s", err, out)
 	}
+	h.inClone("fsck", "--strict", "--no-dangling")
 }

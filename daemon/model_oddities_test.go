@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"pgregory.net/rapid"
-
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
@@ -19,7 +17,7 @@ func (h *history) oddities() actions {
 		"spoil a row": h.spoilRow, "delete the branch": h.deleteBranch, "make the branch again": h.makeBranch,
 		"merge an old branch": h.mergeOld, "discard what is held": func() { h.decide(mirror.Discarded) },
 		"approve what is held":     func() { h.decide(mirror.Approved) },
-		"edit while a run goes on": h.editMeanwhile,
+		"edit while a run goes on": h.editMeanwhile, "run beside an open transaction": h.runBeside,
 	}
 }
 
@@ -63,7 +61,7 @@ func (h *history) makeBranch() {
 
 // mergeOld merges a branch that began some commits ago.
 func (h *history) mergeOld() {
-	back := rapid.IntRange(1, 4).Draw(h.rt, "commits back")
+	back := h.between("commits back", 1, 4)
 	k, slug, d := h.kind(), h.slug(), doc(nil)
 	from, err := h.repo.Git("rev-parse", "-q", "--verify", fmt.Sprintf("main~%d", back))
 	if err != nil || h.batch || h.files(k)[slug] != nil {
@@ -91,6 +89,20 @@ func (h *history) decide(verdict mirror.Verdict) {
 		h.must(h.db.DecideHold(context.Background(), h.org.ID, held.ID, verdict))
 		h.say("%s: %+v", verdict, held.Items)
 	}
+}
+
+// runBeside makes a run while somebody's transaction holds rows. SQLite has one writer at
+// a time, which waits for the other.
+func (h *history) runBeside() {
+	edits := h.edits()
+	h.atOnce(func() {
+		h.say("db: begin")
+		h.play(edits)
+		if h.target.Dialect == "postgres" {
+			h.run()
+		}
+	})
+	h.say("db: commit")
 }
 
 // editMeanwhile edits at a boundary of a run.

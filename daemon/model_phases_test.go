@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"pgregory.net/rapid"
-
 	"github.com/confmirror/confmirror/mirror"
 )
 
@@ -31,10 +29,8 @@ func newModel(h *history) *model {
 }
 
 // phase plays edits, faults and rest, and judges. It ends the history by false.
-func (m *model) phase() bool {
-	for range rapid.IntRange(1, 8).Draw(m.rt, "edits") {
-		m.play(m.edits())
-	}
+func (m *model) phase(edit func()) bool {
+	edit()
 	head, err := m.repo.Head("main")
 	m.must(err)
 	rewritten := false
@@ -49,11 +45,13 @@ func (m *model) phase() bool {
 		loose = cmp.Or(loose, ref.loose)
 	}
 	m.say("expected from here (rewritten %v)%s", rewritten, strings.Repeat(": not certain, "+loose, min(1, len(loose))))
-	for range rapid.IntRange(0, 3).Draw(m.rt, "faults") {
-		m.play(m.faults(m.editReadme))
-	}
+	faults := m.faults(m.editReadme)
+	m.repeat("faults", 0, 2, 6, func() bool { m.play(faults); return true })
 	if !m.rest() {
 		m.rt.Fatalf("the branch is gone")
+	}
+	if loose == twoRows {
+		return false
 	}
 	m.atRest()
 	m.bothSides()

@@ -104,7 +104,21 @@ func (m *reference) settle(rows []*row, files map[string]*file, touched map[stri
 			m.conflicts = append(m.conflicts, kept{mirror.ConflictHistoryRewritten, document.PreferGit, before.doc, e.gitDoc(), after.deleted})
 		}
 	}
+	m.oneRowEach()
 }
+
+// oneRowEach: a slug that two live rows would have is nobody's to decide here.
+func (m *reference) oneRowEach() {
+	taken := map[string]bool{}
+	for _, r := range m.rows {
+		if r.live() && taken[r.slug] {
+			m.unsure(twoRows)
+		}
+		taken[r.slug] = taken[r.slug] || r.live()
+	}
+}
+
+const twoRows = "two rows end at one slug"
 
 func (e *entity) gitDoc() doc {
 	if e.file.valid() {

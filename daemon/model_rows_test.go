@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"pgregory.net/rapid"
 )
 
 // What other programs do to rows. An operation that finds nothing to work on does nothing.
@@ -30,20 +28,12 @@ func (d *done) forget(from map[string]string, place string) {
 	maps.DeleteFunc(from, func(key, _ string) bool { return strings.HasPrefix(key, place+" ") })
 }
 
-func (h *history) kind() *modelKind { return rapid.SampledFrom(h.kinds).Draw(h.rt, "kind") }
+func (h *history) kind() *modelKind { return pick(h, "kind", h.kinds) }
 
 // modelSlugs are few, so that edits meet.
 var modelSlugs = []string{"a", "b", "c"}
 
-func (h *history) slug() string { return rapid.SampledFrom(modelSlugs).Draw(h.rt, "slug") }
-
-// pick draws one, or nil.
-func pick[T any](h *history, what string, from []T) (one T) {
-	if len(from) > 0 {
-		one = rapid.SampledFrom(from).Draw(h.rt, what)
-	}
-	return one
-}
+func (h *history) slug() string { return pick(h, "slug", modelSlugs) }
 
 // overwritten: what is left of git's edits in these texts of a row is the database's to undo.
 func (d *done) overwritten(was, is doc) {
@@ -60,7 +50,7 @@ func (d *done) overwritten(was, is doc) {
 // newRowID sorts anywhere among the others.
 func (h *history) newRowID() string {
 	h.serial++
-	return fmt.Sprintf("%02x000000-%s-4%s-8%s-%012x", rapid.IntRange(0, 255).Draw(h.rt, "order of ids"),
+	return fmt.Sprintf("%02x000000-%s-4%s-8%s-%012x", h.between("order of ids", 0, 255),
 		h.org.Slug[1:5], h.org.Slug[5:8], h.org.Slug[8:11], h.serial)
 }
 
@@ -132,7 +122,7 @@ func (h *history) editRow() {
 		return
 	}
 	to, secrets := r.doc.clone(), maps.Clone(r.secrets)
-	for range rapid.IntRange(1, 2).Draw(h.rt, "places") {
+	for range h.between("places", 1, 2) {
 		to = h.editPlace(k, to, secrets, "db")
 	}
 	h.write(k, r, to, secrets)
@@ -153,8 +143,8 @@ func (h *history) editPlace(k *modelKind, d doc, secrets map[string]string, side
 			places = append(places, "env.TOKEN", "env.KEY")
 		}
 	}
-	place := rapid.SampledFrom(places).Draw(h.rt, "place")
-	removed := d[place] != "" && !slices.Contains(k.texts, place) && rapid.IntRange(0, 3).Draw(h.rt, "remove") == 3
+	place := pick(h, "place", places)
+	removed := d[place] != "" && !slices.Contains(k.texts, place) && h.oneIn(4, "remove")
 	switch {
 	case place == "list":
 		return h.toggle(k, d)
@@ -163,7 +153,7 @@ func (h *history) editPlace(k *modelKind, d doc, secrets map[string]string, side
 	case removed:
 		return d.with(place, "")
 	case k.choices[place] != nil:
-		return d.with(place, rapid.SampledFrom(k.choices[place]).Draw(h.rt, place))
+		return d.with(place, pick(h, place, k.choices[place]))
 	default:
 		return d.with(place, h.mark(side))
 	}
@@ -173,7 +163,7 @@ func (h *history) editPlace(k *modelKind, d doc, secrets map[string]string, side
 func (h *history) editEntry(k *modelKind, d doc, place string, removed bool, secrets map[string]string, side string) doc {
 	name := strings.TrimPrefix(place, "env.")
 	secret := name == "TOKEN" || name == "KEY"
-	if k.flips && rapid.IntRange(0, 4).Draw(h.rt, "flip") == 4 {
+	if k.flips && h.oneIn(5, "flip") {
 		secret = !secret
 	}
 	switch {
@@ -191,7 +181,7 @@ func (h *history) editEntry(k *modelKind, d doc, place string, removed bool, sec
 
 // toggle adds an element to the set, or takes one out.
 func (h *history) toggle(k *modelKind, d doc) doc {
-	element := rapid.SampledFrom(k.elements).Draw(h.rt, "element")
+	element := pick(h, "element", k.elements)
 	elements := d.list(k.list)
 	if i := slices.Index(elements, element); i >= 0 {
 		elements = slices.Delete(elements, i, i+1)
@@ -210,12 +200,14 @@ func (h *history) touchRow() {
 }
 
 func (h *history) insertRow() {
-	k, slug := h.kind(), h.slug()
-	if h.liveAt(k, slug) != nil {
-		return
+	if k, slug := h.kind(), h.slug(); h.liveAt(k, slug) == nil {
+		h.insertAt(k, slug)
 	}
+}
+
+func (h *history) insertAt(k *modelKind, slug string) {
 	id, d, secrets := h.newRowID(), h.newDoc(k, "db", slug), map[string]string{}
-	if rapid.Bool().Draw(h.rt, "more") {
+	if h.oneIn(2, "more") {
 		d = h.editPlace(k, d, secrets, "db")
 	}
 	h.say("db: insert %s %s %v", k.table, id, d)
@@ -250,7 +242,7 @@ func first[T any](list []T) (one T) {
 
 func (h *history) deleteRow() {
 	k := h.kind()
-	r, hard := pick(h, "row", h.rowsThat(k, (*row).live)), rapid.Bool().Draw(h.rt, "for good")
+	r, hard := pick(h, "row", h.rowsThat(k, (*row).live)), h.oneIn(2, "for good")
 	if r == nil {
 		return
 	}
@@ -314,8 +306,8 @@ func (h *history) swapRows() {
 	if len(live) < 2 {
 		return
 	}
-	a := rapid.SampledFrom(live).Draw(h.rt, "row")
-	b := rapid.SampledFrom(slices.DeleteFunc(live, func(r *row) bool { return r.id == a.id })).Draw(h.rt, "other")
+	a := pick(h, "row", live)
+	b := pick(h, "other", slices.DeleteFunc(live, func(r *row) bool { return r.id == a.id }))
 	h.atOnce(func() {
 		h.set(k, a, "slug = 'between'")
 		h.set(k, b, "slug = "+quote(a.slug))

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"pgregory.net/rapid"
-
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -112,7 +110,7 @@ func putSkill(path string, was, is doc) []bitbuckettest.Change {
 // edited in its column alone.
 func (h *history) writeSkill(id string, was, is doc) {
 	column := was["description"] != "" && was["description"] != is["description"] && is["description"] != "" &&
-		rapid.Bool().Draw(h.rt, "in the column")
+		h.oneIn(2, "in the column")
 	if column {
 		h.exec("UPDATE skills SET description = %s WHERE id = '%s'", quote(is["description"]), id)
 		is = is.with("description", was["description"])
@@ -133,7 +131,7 @@ func (h *history) writeSkill(id string, was, is doc) {
 
 // editSkill changes one place of a skill.
 func (h *history) editSkill(d doc, side string) doc {
-	place := rapid.SampledFrom([]string{"description", "body", "body", "notes.md", "run.sh", "logo.bin", "sub/more.md"}).Draw(h.rt, "place")
+	place := pick(h, "place", []string{"description", "body", "body", "notes.md", "run.sh", "logo.bin", "sub/more.md"})
 	if d["description"] == "" {
 		place = "description" // it has no SKILL.md
 	}
@@ -142,12 +140,12 @@ func (h *history) editSkill(d doc, side string) doc {
 		return d.with(place, h.mark(side))
 	case place == "body":
 		return d.with(place, h.editLine(d[place], side))
-	case d[place] != "" && rapid.IntRange(0, 3).Draw(h.rt, "remove") == 3:
+	case d[place] != "" && h.oneIn(4, "remove"):
 		return d.with(place, "")
 	case place == "logo.bin":
 		return d.with(place, "- \x00\xff"+h.mark(side))
 	case place == "run.sh":
-		return d.with(place, rapid.SampledFrom([]string{"x ", "- "}).Draw(h.rt, "mode")+h.mark(side)+"\n")
+		return d.with(place, pick(h, "mode", []string{"x ", "- "})+h.mark(side)+"\n")
 	default:
 		return d.with(place, "- "+h.editLine(strings.TrimPrefix(d[place], "- "), side))
 	}
@@ -156,9 +154,9 @@ func (h *history) editSkill(d doc, side string) doc {
 // editLine changes, adds or removes one line of a text.
 func (h *history) editLine(text, side string) string {
 	lines := strings.SplitAfter(text, "\n")
-	at := rapid.IntRange(0, len(lines)-1).Draw(h.rt, "line")
+	at := h.between("line", 0, len(lines)-1)
 	line := h.mark(side) + "\n"
-	switch rapid.IntRange(0, 3).Draw(h.rt, "how") {
+	switch h.between("how", 0, 3) {
 	case 0:
 		lines = slices.Insert(lines, at, line)
 	case 1:

@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"testing"
 
@@ -49,11 +50,10 @@ func (t *tally) add(o *tally) {
 func TestModel(t *testing.T) {
 	eachHistory(t, []*modelKind{modelToolkits, modelServers}, func(h *history) *tally {
 		m := newModel(h)
-		for range rapid.IntRange(1, 4).Draw(h.rt, "phases") {
-			h.steps++
-			if !m.phase() {
-				break
-			}
+		if edits := h.edits(); m.phase(h.furnish) {
+			h.repeat("phases", 1, 2, 5, func() bool {
+				return m.phase(func() { h.repeat("edits", 1, 7, 16, func() bool { h.play(edits); return true }) })
+			})
 		}
 		return &tally{Steps: h.steps, Runs: h.runs, Judged: m.judged, JudgedLoosely: m.loose}
 	})
@@ -64,13 +64,11 @@ func TestModel(t *testing.T) {
 // told, both sides equal.
 func TestHistories(t *testing.T) {
 	eachHistory(t, []*modelKind{wholeToolkits, wholeCommands, wholeServers, modelSkills}, func(h *history) *tally {
-		steps := map[string]func(*rapid.T){}
-		for _, all := range []actions{h.edits(), h.oddities(), h.faults(h.editFileNow)} {
-			for name, play := range all {
-				steps[name] = func(*rapid.T) { h.steps++; play() }
-			}
-		}
-		h.rt.Repeat(steps)
+		all := h.edits()
+		maps.Copy(all, h.oddities())
+		maps.Copy(all, h.faults(h.editFileNow))
+		h.furnish()
+		h.repeat("steps", 1, 30, 100, func() bool { h.play(all); return true })
 		h.makeBranch()
 		if h.rest() {
 			h.judge()
