@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/confmirror/confmirror/db/dbtest"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
@@ -241,5 +242,136 @@ func TestSecretsOfLongNamesAreKept(t *testing.T) {
 		if env := w.query("SELECT env FROM mcp_servers"); !strings.Contains(env, "hunter2") {
 			t.Errorf("env: %s", env)
 		}
+	})
+}
+
+func TestTakingTheRowOverABadFileAtItsNewPlace(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'")
+		w.synced()
+		w.apart(func() { w.exec("UPDATE toolkits SET slug = 'b'") }, bitbuckettest.Write("toolkits/b.json", `{"slug":"b",`))
+		w.take("toolkits/b", "database", 200)
+		if !w.branchHas("toolkits/b.json", `"A"`) || w.branchHas("toolkits/a.json", "") {
+			t.Errorf("files: %v", w.files())
+		}
+	})
+}
+
+// A row that is larger than a file may be is not exported: nobody could edit the file.
+func TestTooLargeARowIsNotExported(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("commands", "slug", "'big'", "name", "'Big'", "prompt", quote(strings.Repeat("x", 1600000)))
+		w.insert("commands", "slug", "'c'", "name", "'C'", "prompt", "'Do.'")
+		w.synced()
+		if w.entityError("commands", "big") != "VALIDATION_FAILED" || w.branchHas("commands/big.json", "") || !w.branchHas("commands/c.json", "") {
+			t.Errorf("error %q", w.entityError("commands", "big"))
+		}
+	})
+}
+
+// An id is unique within its table only.
+func TestRowsOfTwoKindsWithOneID(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		const id = "'00000000-0000-0000-0000-000000000001'"
+		w.insert("toolkits", "id", id, "slug", "'a'", "name", "'T'")
+		w.insert("commands", "id", id, "slug", "'a'", "name", "'C'", "prompt", "'Do.'")
+		w.insert("mcp_servers", "id", id, "slug", "'srv'", "name", "'S'", "type", "'stdio'", "command", "'x'")
+		w.insert("mcp_clients", "id", id, "slug", "'a'", "name", "'L'")
+		w.synced()
+		for path, name := range map[string]string{"toolkits/a.json": `"T"`, "commands/a.json": `"C"`, "mcp-servers/srv.json": `"S"`, "mcp-clients/a.json": `"L"`} {
+			if !w.branchHas(path, name) {
+				t.Errorf("%s: %q", path, w.files()[path])
+			}
+		}
+		w.exec("UPDATE toolkits SET name = 'T2'")
+		w.exec("UPDATE commands SET slug = 'c'")
+		w.exec("DELETE FROM mcp_clients")
+		w.synced()
+		if !w.branchHas("toolkits/a.json", "T2") || !w.branchHas("commands/c.json", `"C"`) || w.branchHas("mcp-clients/a.json", "") {
+			t.Errorf("files: %v", w.files())
+		}
+		w.stop()
+		w.config.Sync.MaxSkillFiles = 499 // other rules: everything is compared
+		w.start()
+		w.quiet()
+	})
+}
+
+// What looks like a credential is found in keys, and in text of any encoding.
+func TestScanOfKeysAndOtherEncodings_C2(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'", "extra", `'{"x-map":{"`+fakeToken+`":1}}'`)
+		w.insert("mcp_servers", "slug", "'s'", "name", "'S'", "type", "'http'", "url", "'https://x.example'", "headers", `'{"Authorization: Bearer `+fakeToken+`":{"value":"","secret":true}}'`)
+		id := "5f6d1c3e-0000-4000-8000-000000000002"
+		w.insert("skills", "id", quote(id), "slug", "'k'", "name", "'k'")
+		w.exec("INSERT INTO skill_files (skill_id, path, content) VALUES (%s, 'SKILL.md', %s)", quote(id), w.blob("---\nname: k\ndescription: K\n---\n"))
+		w.exec("INSERT INTO skill_files (skill_id, path, content) VALUES (%s, '.env', %s)", quote(id), w.blob("# Schl\xfcssel\nGITHUB_TOKEN="+fakeToken+"\n"))
+		w.synced()
+		if head, err := w.repo.Head("main"); err == nil && head != "" {
+			for path, content := range w.files() {
+				if strings.Contains(content, fakeToken) {
+					t.Errorf("%s left with it", path)
+				}
+			}
+		}
+		for _, entity := range [][2]string{{"toolkits", "a"}, {"mcp-servers", "s"}, {"skills", "k"}} {
+			if w.entityError(entity[0], entity[1]) != "VALIDATION_FAILED" || strings.Contains(w.message(entity[0], entity[1]), fakeToken) {
+				t.Errorf("%v: %s", entity, w.message(entity[0], entity[1]))
+			}
+		}
+	})
+}
+
+// A person's verdict outlives a row that somebody has locked.
+func TestVerdictOnALockedRow_D5(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
+		if target.Dialect == "sqlite" {
+			return // has no locks of rows
+		}
+		w := newWorld(t, target)
+		w.start()
+		for _, slug := range []string{"a", "b", "c", "d"} {
+			w.insert("toolkits", "slug", quote(slug), "name", quote(slug))
+		}
+		w.synced()
+		w.exec("UPDATE toolkits SET deleted_at = CURRENT_TIMESTAMP")
+		w.sync()
+		tx, err := w.sql.BeginTx(t.Context(), nil)
+		w.must(err)
+		_, err = tx.ExecContext(t.Context(), "SELECT 1 FROM toolkits WHERE slug = 'a' FOR UPDATE")
+		w.must(err)
+		w.call("POST", "mirror/discard", nil)
+		w.sync()
+		w.must(tx.Rollback())
+		w.synced()
+		if n := w.query("SELECT count(*) FROM toolkits WHERE deleted_at IS NULL"); n != "4" || !w.branchHas("toolkits/a.json", "") {
+			t.Errorf("%s rows are back; files %v", n, w.files())
+		}
+	})
+}
+
+// A deletion that was discarded cannot come back beside the row that took its slug: what
+// it held is kept.
+func TestDiscardedWhereAnotherRowIsNow(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		for _, slug := range []string{"t0", "t1", "t2", "t3"} {
+			w.insert("toolkits", "slug", quote(slug), "name", quote("Kit "+slug))
+		}
+		w.synced()
+		w.exec("DELETE FROM toolkits")
+		w.sync()
+		w.insert("toolkits", "slug", "'other'", "name", "'Other'")
+		w.sync()
+		w.exec("UPDATE toolkits SET slug = 't1' WHERE slug = 'other'")
+		w.sync()
+		w.call("POST", "mirror/discard", nil)
+		w.synced()
+		if n := w.query("SELECT count(*) FROM conflicts WHERE CAST(git AS text) LIKE '%%Kit t1%%'"); n != "1" {
+			t.Errorf("%s conflicts keep what t1 held", n)
+		}
+		if !w.branchHas("toolkits/t1.json", "Other") || !w.branchHas("toolkits/t2.json", "Kit t2") {
+			t.Errorf("files: %v", w.files())
+		}
+		w.quiet()
 	})
 }

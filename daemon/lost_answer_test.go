@@ -90,3 +90,26 @@ func TestEditOnTopOfAPushWhoseAnswerWasLost_E6(t *testing.T) {
 		}
 	}
 }
+
+// What an import agreed on counts, even if an earlier push, whose answer was lost, is
+// found out in the same run and the run is overtaken before it can settle.
+func TestLostPushDoesNotUndoWhatWasAgreedSince_E6(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'")
+		w.synced()
+		undo := w.losePush(func() { w.exec("UPDATE toolkits SET description = 'first' WHERE slug = 'a'") })
+		w.commit(bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"A","description":"first","x-git":1}`))
+		w.standIn.Inject(bitbuckettest.Fault{Times: 1, Do: func() {
+			w.commit(bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"A","description":"first","x-git":2}`))
+		}}, bitbuckettest.EndpointPush)
+		w.exec("UPDATE toolkits SET description = 'second' WHERE slug = 'a'")
+		undo()
+		w.synced()
+		if n := w.query("SELECT count(*) FROM conflicts"); n != "0" {
+			t.Errorf("%s conflicts where nobody changed the same place", n)
+		}
+		if file := w.files()["toolkits/a.json"]; !strings.Contains(file, "second") || !strings.Contains(file, `"x-git":2`) {
+			t.Errorf("file: %s", file)
+		}
+	})
+}

@@ -15,7 +15,7 @@ import (
 // engineBatch rows of the engine's tables go into one INSERT.
 const engineBatch = 1000
 
-// putBases drops and writes bases. Nothing is done about the rows locked.
+// putBases drops and writes bases. Nothing is done about the skills locked.
 func (d *DB) putBases(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, drop []mirror.Key, locked []string) error {
 	held := set{}
 	for _, id := range locked {
@@ -25,7 +25,7 @@ func (d *DB) putBases(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, drop 
 	latest := map[mirror.Key]*mirror.Base{} // a key twice in one statement is an error in PostgreSQL
 	var keys []mirror.Key
 	for _, b := range bases {
-		if b.RowID != "" && held[b.RowID] {
+		if b.Kind == document.Skills && held[b.RowID] {
 			continue
 		}
 		if latest[b.Key] == nil {
@@ -44,7 +44,7 @@ func (d *DB) putBases(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, drop 
 	}
 	for k, paths := range byKind(drop) {
 		query := where(tx, d.inText("path", paths)).Where("organization_id = ? AND identity = ? AND kind = ?", m.OrganizationID, identity, k)
-		if len(locked) > 0 {
+		if k == document.Skills && len(locked) > 0 {
 			query = query.Not(d.inText("row_id", locked))
 		}
 		if err := query.Delete(&baseRow{}).Error; err != nil {

@@ -230,6 +230,7 @@ func (im *importing) agree() error {
 	var drop []mirror.Key
 	var conflicts []*mirror.Conflict
 	var events []mirror.Event
+	var answered []int64
 	deleted := 0
 	for _, i := range im.items {
 		if i.out() {
@@ -247,6 +248,7 @@ func (im *importing) agree() error {
 			drop = append(drop, mirror.Key{Kind: i.table.kind, Path: c.Vacated})
 		}
 		conflicts = append(conflicts, c.Conflicts...)
+		answered = append(answered, c.Answered...)
 		if c.Event != nil {
 			events = append(events, *c.Event)
 		}
@@ -258,6 +260,9 @@ func (im *importing) agree() error {
 		return err
 	}
 	if err := im.putConflicts(im.tx, im.mirror, im.runID, conflicts); err != nil {
+		return err
+	}
+	if err := im.dropIntents(im.tx, im.mirror, answered, nil); err != nil {
 		return err
 	}
 	if err := im.noteDeletions(im.tx, im.mirror, mirror.ToDatabase, deleted); err != nil {

@@ -186,7 +186,9 @@ func testKeptLongName(t *testing.T, w *world) {
 	name := strings.Repeat("n", 100_000)
 	id := w.insertServer("s", `{"`+name+`": {"value": "hunter2", "secret": true}, "TOKEN": {"value": "hunter2", "secret": true}}`)
 	w.imports(id, "s", atA)
-	w.equal(w.kept(), "1")
+	w.equal(w.kept(), "2")
+	w.imports(id, "s", atA+`,"env":{"`+name+`":{"secret":true}}`)
+	w.equal([]string{w.entry(id, "env/"+name), w.kept()}, []string{`{"secret":true,"value":"hunter2"}`, "1"})
 }
 
 // Whoever can write to the table alone cannot hand one row's value to another, nor to another host.

@@ -36,9 +36,9 @@ type observing struct {
 
 	changes []changeRow
 	wanted  wanted
-	rows    map[string]*storedRow // by id
+	rows    map[mirror.RowKey]*storedRow
 	bases   map[mirror.Key]*baseRow
-	byRow   map[string]*baseRow
+	byRow   map[mirror.RowKey]*baseRow
 	left    map[mirror.Key]*unsettledRow
 }
 
@@ -86,7 +86,7 @@ func (s *observing) want(k document.Kind, id, slug, path string) {
 
 func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	s.wanted = newWanted()
-	s.rows, s.bases, s.byRow = map[string]*storedRow{}, map[mirror.Key]*baseRow{}, map[string]*baseRow{}
+	s.rows, s.bases, s.byRow = map[mirror.RowKey]*storedRow{}, map[mirror.Key]*baseRow{}, map[mirror.RowKey]*baseRow{}
 	s.left = map[mirror.Key]*unsettledRow{}
 	o := &mirror.Observation{}
 	if err := s.counts(o, q); err != nil {
@@ -188,7 +188,13 @@ func (j jsonColumn) list() []string {
 // depend on chance.
 func (s *observing) fill(o *mirror.Observation) error {
 	rows := s.relevant()
-	edited, err := s.derive(s.tx, s.mirror.OrganizationID, rows, s.byRow, describedRows(s.changes))
+	skills := map[string]*baseRow{}
+	for row, b := range s.byRow {
+		if row.Kind == document.Skills {
+			skills[row.ID] = b
+		}
+	}
+	edited, err := s.derive(s.tx, s.mirror.OrganizationID, rows, skills, describedRows(s.changes))
 	if err != nil {
 		return err
 	}
@@ -208,7 +214,7 @@ func (s *observing) fill(o *mirror.Observation) error {
 	slices.SortFunc(o.Unsettled, func(a, b *mirror.Unsettled) int { return byKey(a.Key, b.Key) })
 	for _, r := range rows {
 		doc := r.document
-		if other := edited[r.record.entity().ID]; other != nil {
+		if other := edited[r.record.entity().ID]; other != nil && r.kind == document.Skills {
 			doc = other
 		}
 		o.Rows = append(o.Rows, r.row(doc, s.limits))
@@ -228,9 +234,9 @@ func (s *observing) relevant() []*storedRow {
 		}
 	}
 	var rows []*storedRow
-	for id, r := range s.rows {
+	for key, r := range s.rows {
 		e := r.record.entity()
-		if !e.DeletedAt.Valid || s.byRow[id] != nil || latest[mirror.Place{Kind: r.kind, Slug: e.Slug}] == r {
+		if !e.DeletedAt.Valid || s.byRow[key] != nil || latest[mirror.Place{Kind: r.kind, Slug: e.Slug}] == r {
 			rows = append(rows, r)
 		}
 	}

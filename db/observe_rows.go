@@ -67,8 +67,8 @@ func (s *observing) some(entries []mirror.Entry, intents []*mirror.Intent) error
 	for key, b := range s.bases {
 		s.want(key.Kind, b.RowID, "", key.Path)
 	}
-	for id, r := range s.rows {
-		s.want(r.kind, id, "", "")
+	for key := range s.rows {
+		s.want(key.Kind, key.ID, "", "")
 	}
 	return s.addOpen(nil)
 }
@@ -178,9 +178,9 @@ func (s *observing) addWanted(k document.Kind) error {
 	for id := range s.wanted.ids[k] {
 		ids[id] = true // its row may be gone for good
 	}
-	for id, r := range s.rows {
-		if r.kind == k {
-			ids[id] = true
+	for key, r := range s.rows {
+		if key.Kind == k {
+			ids[key.ID] = true
 			s.want(k, "", r.record.entity().Slug, "")
 		}
 	}
@@ -206,7 +206,7 @@ func (s *observing) addBaseRows() error {
 	missing := map[document.Kind]set{}
 	for _, b := range s.bases {
 		k := document.Kind(b.Kind)
-		if tables[k] == nil || b.RowID == "" || s.rows[b.RowID] != nil || s.wanted.ids[k][b.RowID] {
+		if tables[k] == nil || b.RowID == "" || s.rows[mirror.RowKey{Kind: k, ID: b.RowID}] != nil || s.wanted.ids[k][b.RowID] {
 			continue
 		}
 		if missing[k] == nil {
@@ -226,7 +226,7 @@ func (s *observing) addBaseRows() error {
 
 func (s *observing) addRows(rows []*storedRow) {
 	for _, r := range rows {
-		s.rows[r.record.entity().ID] = r
+		s.rows[mirror.RowKey{Kind: r.kind, ID: r.record.entity().ID}] = r
 	}
 }
 
@@ -235,7 +235,7 @@ func (s *observing) addBases(tx *gorm.DB) error {
 	err := tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity).Find(&bases).Error
 	for _, b := range bases {
 		s.bases[b.key()] = b
-		s.byRow[b.RowID] = b
+		s.byRow[mirror.RowKey{Kind: document.Kind(b.Kind), ID: b.RowID}] = b
 	}
 	return err
 }

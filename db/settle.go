@@ -80,7 +80,7 @@ func (d *DB) dropIntents(tx *gorm.DB, m *mirror.Mirror, ids []int64, locked []st
 	}
 	query := where(tx, d.inIDs("id", ids)).Where("organization_id = ?", m.OrganizationID)
 	if len(locked) > 0 {
-		query = query.Not(d.inText("row_id", locked))
+		query = query.Not(clause.And(clause.Eq{Column: "kind", Value: document.Skills}, d.inText("row_id", locked)))
 	}
 	return query.Delete(&intentRow{}).Error
 }

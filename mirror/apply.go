@@ -78,6 +78,9 @@ func (a *apply) rowChange(d *Decision) *RowChange {
 	if d.rebound != nil {
 		c.Event = &Event{EventRebound, fmt.Sprintf("The branch pointed the MCP server %s, which has credentials, %s.", d.Slug(), d.rebound)}
 	}
+	for _, key := range a.keys(d) {
+		c.Answered = append(c.Answered, a.foundAt[key]...)
+	}
 	if d.Effect == RemoveRow {
 		c.Action, c.Key = RowDelete, d.Base.Key
 		return c
@@ -113,7 +116,11 @@ func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
 	case o.Raced:
 		a.raced++
 		a.skip[d] = true
-		a.leave(d, &Unsettled{Key: c.Key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonRaced, Due: true, GitID: d.file().GitID})
+		u := &Unsettled{Key: c.Key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonRaced, Due: true, GitID: d.file().GitID}
+		if d.Left != nil {
+			u = d.Left.due()
+		}
+		a.leave(d, u)
 		log.Info("row was edited meanwhile, left for the next round")
 		return
 	case o.Problem != nil:

@@ -11,21 +11,21 @@ type join struct {
 	*view
 	layout   document.Layout
 	files    map[Key]Entry
-	rows     map[string]*Row
+	rows     map[RowKey]*Row
 	bases    map[Key]*Base
 	subjects []*Subject
 	byPath   map[Key]*Subject
-	byRow    map[string]*Subject
+	byRow    map[RowKey]*Subject
 }
 
 func newJoin(l document.Layout, v *view, files map[Key]Entry) *join {
 	j := &join{
 		view: v, layout: l, files: files,
-		rows: map[string]*Row{}, bases: map[Key]*Base{},
-		byPath: map[Key]*Subject{}, byRow: map[string]*Subject{},
+		rows: map[RowKey]*Row{}, bases: map[Key]*Base{},
+		byPath: map[Key]*Subject{}, byRow: map[RowKey]*Subject{},
 	}
 	for _, row := range v.obs.Rows {
-		j.rows[row.ID] = row
+		j.rows[RowKey{row.Kind, row.ID}] = row
 	}
 	for _, b := range v.obs.Bases {
 		j.bases[b.Key] = b
@@ -45,28 +45,31 @@ func (j *join) applyIntents() {
 	if len(shown) == 0 {
 		return
 	}
-	of := map[string]Key{} // where each row is agreed on: at one place at most
+	of := map[RowKey]Key{} // where each row is agreed on: at one place at most
 	for key, b := range j.bases {
 		if b.RowID != "" {
-			of[b.RowID] = key
+			of[RowKey{b.Kind, b.RowID}] = key
 		}
 	}
 	found := map[Key]*Base{} // nil for none
+	j.foundAt = map[Key][]int64{}
 	for _, i := range j.obs.Intents {
 		if !shown[i] && !j.landed[i.Commit] {
 			continue
 		}
 		j.foundIntents = append(j.foundIntents, i.ID)
+		j.foundAt[i.Key] = append(j.foundAt[i.Key], i.ID)
 		if i.Deleted {
 			found[i.Key] = nil
 			continue
 		}
 		base := i.Base
 		if i.RowID != "" {
-			if was, known := of[i.RowID]; known && was != i.Key && (found[was] == nil || found[was].RowID == i.RowID) {
+			row := RowKey{i.Kind, i.RowID}
+			if was, known := of[row]; known && was != i.Key && (found[was] == nil || found[was].RowID == i.RowID) {
 				found[was] = nil
 			}
-			of[i.RowID] = i.Key
+			of[row] = i.Key
 		}
 		found[i.Key] = &base
 	}
@@ -88,16 +91,16 @@ func (j *join) applyIntents() {
 func (j *join) shownIntents() map[*Intent]bool {
 	type link struct {
 		commit Hash
-		row    string
+		row    RowKey
 		path   Key
 	}
 	links := func(i *Intent) []link {
 		l := []link{{commit: i.Commit, path: i.Key}}
 		if i.RowID != "" {
-			l = append(l, link{commit: i.Commit, row: i.RowID})
+			l = append(l, link{commit: i.Commit, row: RowKey{i.Kind, i.RowID}})
 		}
 		if was := j.bases[i.Key]; was != nil && was.RowID != "" && was.RowID != i.RowID {
-			l = append(l, link{commit: i.Commit, row: was.RowID}) // it takes that row's place
+			l = append(l, link{commit: i.Commit, row: RowKey{i.Kind, was.RowID}}) // it takes that row's place
 		}
 		return l
 	}
@@ -137,16 +140,16 @@ func (j *join) add(s *Subject, key Key) {
 	j.subjects = append(j.subjects, s)
 	j.byPath[key] = s
 	if s.Row != nil {
-		j.byRow[s.Row.ID] = s
+		j.byRow[RowKey{s.Kind, s.Row.ID}] = s
 	}
 	if s.Base != nil && s.Base.RowID != "" {
-		j.byRow[s.Base.RowID] = s
+		j.byRow[RowKey{s.Kind, s.Base.RowID}] = s
 	}
 }
 
 func (j *join) addBases() {
 	for key, b := range j.bases {
-		s := &Subject{Kind: b.Kind, Base: b, Row: j.rows[b.RowID], File: j.file(b.Kind, b.Slug, b.Path)}
+		s := &Subject{Kind: b.Kind, Base: b, Row: j.rows[RowKey{b.Kind, b.RowID}], File: j.file(b.Kind, b.Slug, b.Path)}
 		if s.live() && s.Row.Slug != b.Slug && document.ValidSlug(b.Kind, s.Row.Slug) {
 			to := j.layout.Path(b.Kind, s.Row.Slug)
 			if _, agreed := j.bases[Key{b.Kind, to}]; !agreed {
@@ -163,12 +166,12 @@ func (j *join) addBases() {
 // counts only where no live one has its slug.
 func (j *join) addRows() {
 	for _, row := range j.obs.Rows {
-		if j.byRow[row.ID] == nil && !row.Private && !row.Deleted {
+		if j.byRow[RowKey{row.Kind, row.ID}] == nil && !row.Private && !row.Deleted {
 			j.addRow(row)
 		}
 	}
 	for _, row := range slices.Backward(j.obs.Rows) { // the latest deleted is the last
-		if j.byRow[row.ID] != nil || row.Private || !row.Deleted {
+		if j.byRow[RowKey{row.Kind, row.ID}] != nil || row.Private || !row.Deleted {
 			continue
 		}
 		path := j.layout.Path(row.Kind, row.Slug)
@@ -193,13 +196,13 @@ func (j *join) addRow(row *Row) {
 		j.add(&Subject{Kind: row.Kind, Row: row, File: j.file(row.Kind, row.Slug, path)}, key)
 	case owner.Row == nil || owner.Row.Deleted || owner.Row.Private:
 		owner.Row, owner.Replaced = row, true
-		j.byRow[row.ID] = owner
+		j.byRow[RowKey{row.Kind, row.ID}] = owner
 	default:
 		// The file's own row moves away in this run and takes the file with it.
 		absent := &File{Entry: Entry{Kind: row.Kind, Slug: row.Slug, Path: path}}
 		s := &Subject{Kind: row.Kind, Row: row, File: absent}
 		j.subjects = append(j.subjects, s)
-		j.byRow[row.ID] = s
+		j.byRow[RowKey{row.Kind, row.ID}] = s
 	}
 }
 
@@ -223,7 +226,7 @@ func (j *join) addFiles(entries []Entry) {
 // mirrored (a private row, one that came and went) is idle.
 func (j *join) addChanges() {
 	for _, c := range j.obs.Changes {
-		s := j.byRow[c.RowID]
+		s := j.byRow[RowKey{c.Kind, c.RowID}]
 		if c.RowID == "" || s == nil {
 			j.idle = append(j.idle, c.ID)
 			continue

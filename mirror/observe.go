@@ -29,6 +29,7 @@ type view struct {
 	foundBases   []*Base
 	foundDrops   []Key
 	foundIntents []int64
+	foundAt      map[Key][]int64 // the intents, by their places
 	// idle are changes that concern nothing mirrored.
 	idle []int64
 }

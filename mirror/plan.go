@@ -60,6 +60,7 @@ func NewPlan(in Input) *Plan {
 		p.keepReplaced()
 	}
 	p.scan()
+	p.oneRowToASlug()
 	p.keepOut()
 	for _, d := range p.decisions {
 		d.toRow, d.toFile = d.writesRow(), d.writesFile(in.Layout) && !d.withheld

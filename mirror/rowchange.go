@@ -34,6 +34,9 @@ type RowChange struct {
 	KeepChanges bool
 	// Conflicts keep what the import replaces.
 	Conflicts []*Conflict
+	// Answered are intents that the import was planned on: they go with it, so that they
+	// never speak of a state that is older than what it agrees on.
+	Answered []int64
 	// Event is recorded with the import, if any.
 	Event *Event
 }

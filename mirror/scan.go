@@ -1,12 +1,14 @@
 package mirror
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -82,10 +84,13 @@ func (p *planner) credential(d *Decision) *document.Problem {
 	return nil
 }
 
+// binaryHead is how much of a file tells whether it is text: one with U+0000 in it is none.
+const binaryHead = 8 << 10
+
 // publicTexts visits every text of a document that a file would show.
 func publicTexts(d *document.Document, visit func(field, text string)) {
 	for _, f := range d.Files {
-		if utf8.Valid(f.Content) {
+		if !bytes.ContainsRune(f.Content[:min(len(f.Content), binaryHead)], 0) { // text, in whatever encoding
 			visit(f.Path, string(f.Content))
 		}
 	}
@@ -99,8 +104,9 @@ func publicTexts(d *document.Document, visit func(field, text string)) {
 				walk(fmt.Sprintf("%s[%d]", field, i), element)
 			}
 		case map[string]any:
-			for key, element := range v {
-				walk(field+"."+key, element)
+			for i, key := range slices.Sorted(maps.Keys(v)) {
+				visit(fmt.Sprintf("%s: key %d", field, i+1), key) // which may itself be one, so it is not named
+				walk(field+"."+key, v[key])
 			}
 		}
 	}

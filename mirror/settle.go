@@ -118,6 +118,14 @@ func (a *apply) close(key Key) {
 	}
 }
 
+// due is what was left open, to be planned again whatever happens: what a person
+// decided, or what was found bad, must not be forgotten.
+func (u *Unsettled) due() *Unsettled {
+	left := *u
+	left.Due = true
+	return &left
+}
+
 // leavePending keeps an export that was not pushed: its captured changes stay, and
 // so does its place in the next plan.
 func (a *apply) leavePending(d *Decision) {
@@ -126,10 +134,8 @@ func (a *apply) leavePending(d *Decision) {
 		key = d.Base.Key
 	}
 	u := &Unsettled{Key: key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonBlocked, Due: true, Digest: d.digest, GitID: d.file().GitID}
-	if d.Left != nil { // what a person decided, or what was found bad, must not be forgotten
-		left := *d.Left
-		left.Due = true
-		u = &left
+	if d.Left != nil {
+		u = d.Left.due()
 	}
 	a.leave(d, u)
 	if d.Effect == RemoveFile {

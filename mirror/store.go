@@ -14,6 +14,12 @@ type Key struct {
 	Path string
 }
 
+// RowKey names a row: an id is unique within its own table only.
+type RowKey struct {
+	Kind document.Kind
+	ID   string
+}
+
 // Row is one entity as the database holds it.
 type Row struct {
 	Kind      document.Kind

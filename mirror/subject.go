@@ -53,7 +53,7 @@ type Subject struct {
 	// Left is what an earlier run left open here.
 	Left *Unsettled
 
-	visible *document.Document // the row's document without keys that may not leave
+	visible *document.Document // the row's document, or draft, without keys that may not leave
 	digest  document.Digest    // of visible
 	hidden  map[string]any     // those keys
 	// prepared are the documents of row and file that these three were made from.
@@ -102,12 +102,10 @@ func (s *Subject) databaseChange() change {
 		return deleted
 	case s.Row.Private:
 		return private
+	case s.Base != nil && !s.Replaced && s.visible != nil && s.digest == s.Base.Digest && s.Row.Slug == s.Base.Slug:
+		return same // also if a rule that is stricter now would refuse it
 	case s.Row.Problem != nil:
 		return invalid
-	case s.Base == nil || s.Replaced:
-		return changed
-	case s.digest == s.Base.Digest && s.Row.Slug == s.Base.Slug:
-		return same
 	}
 	return changed
 }
@@ -133,10 +131,10 @@ func (s *Subject) gitChange() change {
 // ("x-...", "$..."). Each stage calls it once more, for the file may be read, or found
 // to be another one, in between; it costs something only then.
 func (s *Subject) prepare() {
-	if s.Row == nil || s.Row.Document == nil {
+	if s.Row == nil || s.Row.draft() == nil {
 		return
 	}
-	from := [2]*document.Document{s.Row.Document, s.file().Document}
+	from := [2]*document.Document{s.Row.draft(), s.file().Document}
 	if s.visible != nil && s.prepared == from {
 		return
 	}
@@ -152,11 +150,11 @@ func (s *Subject) prepare() {
 			known[key] = true
 		}
 	}
-	s.visible = s.Row.Document.Clone()
+	s.visible = s.Row.draft().Clone()
 	s.visible.DropUnknown(func(key string) bool { return known[key] })
 	s.digest = s.visible.Digest()
 	s.hidden = nil
-	for key, value := range s.Row.Document.Fields {
+	for key, value := range s.Row.draft().Fields {
 		if _, stays := s.visible.Fields[key]; !stays {
 			if s.hidden == nil {
 				s.hidden = map[string]any{}

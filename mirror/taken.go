@@ -41,13 +41,8 @@ func (p *planner) takeFile(d *Decision) *Decision {
 		d.Direction = ToDatabase
 		return d.with(RemoveRow)
 	}
-	switch db := d.databaseChange(); {
-	case db == changed && d.digest != f.Document.Digest():
+	if db := d.databaseChange(); (db == changed || db == invalid) && d.visible != nil && d.digest != f.Document.Digest() {
 		d.Conflicts = append(d.Conflicts, p.conflict(d.Subject, ConflictTaken, document.PreferGit, []string{""}))
-	case db == invalid && d.Row.Draft != nil:
-		c := p.conflict(d.Subject, ConflictTaken, document.PreferGit, []string{""})
-		c.Database, c.DatabaseID = d.Row.Draft, d.Row.Draft.Digest()
-		d.Conflicts = append(d.Conflicts, c)
 	}
 	return d.converge(f.Document)
 }

@@ -15,7 +15,7 @@ func (p *planner) meetTarget(d *Decision) *Decision {
 	case d.Effect != Converge || d.Path(p.Layout) != t.Path:
 		d.behind = t
 		return d
-	case t.Problem != nil && !d.overrules(t, d.TargetLeft):
+	case t.Problem != nil && d.Taken != document.PreferDatabase && !d.overrules(t, d.TargetLeft):
 		d.atTarget = true
 		return d.refuse(t.Problem)
 	case t.Problem != nil || t.Document.Digest() == d.Document.Digest():
@@ -36,6 +36,41 @@ func (p *planner) meetTarget(d *Decision) *Decision {
 	}
 	d.Conflicts = append(d.Conflicts, c)
 	return d.converge(merged)
+}
+
+// oneRowToASlug finds the rows that would take a slug which another live row keeps or is
+// given. A row that is given it in this plan wins, and what cannot come back beside it is
+// kept in a conflict; one that keeps it because its own decision was refused or held has
+// to move first.
+func (p *planner) oneRowToASlug() {
+	holders := map[Place]*Decision{}
+	for _, d := range p.decisions {
+		switch {
+		case !d.live() || d.Effect == RemoveRow:
+		case d.Effect != Converge:
+			holders[Place{d.Kind, d.Row.Slug}] = d
+		case holders[Place{d.Kind, d.Document.Slug}] == nil:
+			holders[Place{d.Kind, d.Document.Slug}] = d
+		}
+	}
+	for _, d := range p.decisions {
+		if d.Effect != Converge || !d.writesRow() {
+			continue
+		}
+		switch holder := holders[Place{d.Kind, d.Document.Slug}]; {
+		case holder == nil || holder == d:
+		case holder.Effect == Converge && !d.live():
+			c := p.conflict(d.Subject, ConflictReplaced, document.PreferDatabase, []string{""})
+			c.Git = d.Document
+			d.Conflicts, d.Document = []*Conflict{c}, nil
+			if d.with(Nothing); d.Base != nil {
+				d.with(Forget)
+			}
+		case holder.Effect != Converge:
+			d.refuse(document.Invalid("its slug is taken by another row, which has to move first"))
+			d.Document, d.Conflicts, d.rebound, d.Due = nil, nil, nil, true
+		}
+	}
 }
 
 // keepOut refuses the exports to paths where another entity's file stays, whose own

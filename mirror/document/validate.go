@@ -23,7 +23,44 @@ func (d *Document) Validate(limits Limits) *Problem {
 	if f := noForbiddenKey(d.Fields); f != nil {
 		return f.problem()
 	}
-	return validateFields(d.Kind, d.Slug, normalFields(d.Kind, d.Fields), limits).problem()
+	if p := validateFields(d.Kind, d.Slug, normalFields(d.Kind, d.Fields), limits).problem(); p != nil {
+		return p
+	}
+	return d.fits(limits)
+}
+
+// fits reports a document whose file would be larger than a file may be: it would leave,
+// and never be read again. Most are far from it, so that they need not be written for that.
+func (d *Document) fits(limits Limits) *Problem {
+	const mostPerByte = 6 // \u0000
+	if int64(weight(d.Fields))*mostPerByte <= limits.MaxFileSize {
+		return nil
+	}
+	if n := int64(len(Encode(d))); n > limits.MaxFileSize {
+		return Invalid("the file would have %d bytes, more than %d", n, limits.MaxFileSize)
+	}
+	return nil
+}
+
+// weight is at least a sixth of what a value takes in a file.
+func weight(value any) int {
+	const syntax = 40 // quotes, a comma, a line with its indentation
+	n := syntax
+	switch v := value.(type) {
+	case string:
+		n += len(v)
+	case json.Number:
+		n += len(v)
+	case []any:
+		for _, element := range v {
+			n += weight(element)
+		}
+	case map[string]any:
+		for key, element := range v {
+			n += len(key) + weight(element)
+		}
+	}
+	return n
 }
 
 func slugRule(k Kind) string {
