@@ -28,6 +28,9 @@ func TestNoWayRoundASecret_C3(t *testing.T) {
 			w.apart(func() { secret(w) }, bitbuckettest.Write("x.txt", "y"))
 			w.call("POST", "mcp-servers/gh/sync", object{"take": "git"})
 			stays(w)
+			if w.branchHas("mcp-servers/gh.json", `"public"`) || w.entityError("mcp-servers", "gh") != "VALIDATION_FAILED" {
+				t.Errorf("error %q; the secret must be one in the file as well: %s", w.entityError("mcp-servers", "gh"), w.files()["mcp-servers/gh.json"])
+			}
 		})
 	})
 	t.Run("taking a file while the row is invalid", func(t *testing.T) {
@@ -373,5 +376,46 @@ func TestDiscardedWhereAnotherRowIsNow(t *testing.T) {
 			t.Errorf("files: %v", w.files())
 		}
 		w.quiet()
+	})
+}
+
+// Deletions on the branch count for the brake also if the answer to their push was lost.
+func TestLostAnswerHidesNoDeletion_D5(t *testing.T) {
+	eachWorld(t, func(w *world) { w.config.Sync.SplitCommitsUpTo = 1 }, func(w *world) {
+		for i := range 13 {
+			w.insert("toolkits", "slug", quote(string(rune('a'+i))), "name", "'T'")
+		}
+		w.synced()
+		undo := w.losePush(func() { w.exec("DELETE FROM toolkits WHERE slug < 'j'") })
+		undo()
+		w.synced()
+		if n := len(w.files()); n != 4 {
+			t.Fatalf("%d files left", n)
+		}
+		w.exec("DELETE FROM toolkits WHERE slug < 'l'")
+		w.sync()
+		if w.mirror()["state"] != "held" {
+			t.Errorf("eleven of thirteen within an hour, and state %v", w.mirror()["state"])
+		}
+	})
+}
+
+// A conflict that was put away stays so while the push that it belongs to fails.
+func TestAConflictPutAwayStaysSo(t *testing.T) {
+	eachWorld(t, func(w *world) { w.config.Mirrors[0].Conflict = "database" }, func(w *world) {
+		w.commit(bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"A"}`))
+		w.synced()
+		w.exec("UPDATE toolkits SET name = 'From the database'")
+		w.commit(bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"From git"}`))
+		undo := w.standIn.Inject(bitbuckettest.Fault{Repository: w.repo.FullName(), Status: 503, Body: "down"}, bitbuckettest.EndpointPush)
+		w.sync()
+		id := w.conflict()["id"].(string)
+		w.call("POST", "conflicts/"+id+"/resolve", object{"take": "database"})
+		w.sync()
+		if open := w.get("conflicts")["items"].([]any); len(open) != 0 {
+			t.Errorf("open again: %v", open)
+		}
+		undo()
+		w.synced()
 	})
 }

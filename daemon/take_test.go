@@ -96,7 +96,7 @@ func TestTakeWhatStandsInTheWay(t *testing.T) {
 		{name: "a bad file and an edit", database: database, git: `{"slug":"$","name":""}`, take: "database", row: "Database/only here", file: "only here"},
 		{name: "a bad file and an edit", database: database, git: `{"slug":"$","name":""}`, take: "git", row: "Database/only here", file: `{"slug":"$","name":""}`, code: "VALIDATION_FAILED"},
 		{name: "an edit", database: database, git: "same", take: "git", row: "A/", file: `{"slug":"$","name":"A"}`, keeps: true},
-		{name: "a bad row", database: nameless, git: "same", take: "git", row: "A/", file: `"A"`},
+		{name: "a bad row", database: nameless, git: "same", take: "git", row: "A/", file: `"A"`, keeps: true},
 		{name: "a bad row", database: nameless, git: `{"slug":"$","name":"Git"}`, take: "database", row: "", file: `"Git"`, code: "VALIDATION_FAILED"},
 		{name: "what looks like a credential", database: "UPDATE toolkits SET description = " + quote(privateKey) + " WHERE slug = '$'", git: "same", take: "git", row: "A/", file: `"A"`, keeps: true},
 		{name: "git's deletion", database: database, git: "", take: "git", row: "", file: "", status: 204},

@@ -96,7 +96,7 @@ func (d *DB) putConflicts(tx *gorm.DB, m *mirror.Mirror, runID string, conflicts
 		database       document.Digest
 	}
 	seen := map[key]bool{} // twice in one statement is an error in PostgreSQL
-	var rows []conflictRow
+	var rows, pending []conflictRow
 	for _, c := range conflicts {
 		k := key{c.Key, c.RowID, c.BaseGitID, c.GitID, c.DatabaseID}
 		if seen[k] {
@@ -113,15 +113,29 @@ func (d *DB) putConflicts(tx *gorm.DB, m *mirror.Mirror, runID string, conflicts
 		if c.Reason == mirror.ConflictTaken { // whoever decided has seen it
 			row.ResolvedAt, row.Resolution = row.CreatedAt, row.Decided
 		}
-		rows = append(rows, row)
+		if c.Pending {
+			pending = append(pending, row)
+		} else {
+			rows = append(rows, row)
+		}
 	}
 	again := upsert([]string{"organization_id", "kind", "path", "row_id", "base_git_id", "database_digest", "git_id"},
 		"run_id", "slug", "reason", "decided", "places", "created_at", "resolved_at", "resolution")
 	again.Where = clause.Where{Exprs: []clause.Expression{
 		clause.Expr{SQL: "conflicts.resolved_at IS NOT NULL AND conflicts.run_id <> excluded.run_id"},
 	}}
-	// A skill's documents may be large: few rows in a statement.
-	return tx.Clauses(again).CreateInBatches(rows, 20).Error
+	if err := writeConflicts(tx, clause.OnConflict{DoNothing: true}, pending); err != nil {
+		return err
+	}
+	return writeConflicts(tx, again, rows)
+}
+
+// writeConflicts writes few rows in a statement: a skill's documents may be large.
+func writeConflicts(tx *gorm.DB, known clause.OnConflict, rows []conflictRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.Clauses(known).CreateInBatches(rows, 20).Error
 }
 
 func documentColumn(d *document.Document) jsonColumn {

@@ -125,6 +125,8 @@ func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
 		return
 	case o.Problem != nil:
 		d.Effect, d.Problem, d.Document, d.toRow, d.toFile = Refuse, o.Problem, nil, false, false
+		d.Due = true // nothing tells when the database thinks otherwise
+		d.actions = d.describe(a.layout)
 		return
 	}
 	if d.Row == nil {

@@ -32,6 +32,8 @@ type Conflict struct {
 	BaseGitID  string
 	DatabaseID document.Digest
 	GitID      string
+	// Pending: an earlier run kept it, whose push failed; a person may have put it away since.
+	Pending bool
 }
 
 // conflict keeps the documents of both sides and their base.
@@ -41,6 +43,7 @@ func (p *planner) conflict(s *Subject, reason ConflictReason, decided document.P
 		Key: Key{s.Kind, f.Path}, Slug: f.Slug, Reason: reason,
 		Database: s.visible, Git: f.Document, GitID: f.GitID,
 		Decided: decided, Places: places,
+		Pending: s.Left != nil && s.Left.Reason == ReasonBlocked && s.Left.GitID == f.GitID && s.Left.Digest == s.digest,
 	}
 	if s.Row != nil {
 		c.RowID, c.Slug = s.Row.ID, s.Row.Slug

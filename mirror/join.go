@@ -51,6 +51,12 @@ func (j *join) applyIntents() {
 			of[RowKey{b.Kind, b.RowID}] = key
 		}
 	}
+	moved := map[RowKey]bool{} // or still there
+	for _, i := range j.obs.Intents {
+		if !i.Deleted {
+			moved[RowKey{i.Kind, i.RowID}] = true
+		}
+	}
 	found := map[Key]*Base{} // nil for none
 	j.foundAt = map[Key][]int64{}
 	for _, i := range j.obs.Intents {
@@ -60,6 +66,10 @@ func (j *join) applyIntents() {
 		j.foundIntents = append(j.foundIntents, i.ID)
 		j.foundAt[i.Key] = append(j.foundAt[i.Key], i.ID)
 		if i.Deleted {
+			// Not the old place of a renamed row, nor the file of one that became private.
+			if row := j.rows[RowKey{i.Kind, i.RowID}]; j.bases[i.Key] != nil && !moved[RowKey{i.Kind, i.RowID}] && (row == nil || !row.Private) {
+				j.foundDeletions++
+			}
 			found[i.Key] = nil
 			continue
 		}

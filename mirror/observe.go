@@ -30,6 +30,8 @@ type view struct {
 	foundDrops   []Key
 	foundIntents []int64
 	foundAt      map[Key][]int64 // the intents, by their places
+	// foundDeletions are those that an intent turned out to have made on the branch.
+	foundDeletions int
 	// idle are changes that concern nothing mirrored.
 	idle []int64
 }

@@ -101,11 +101,17 @@ func (p *planner) refuseSecrets() {
 // guardSecrets refuses what would lower a secret's secrecy by whatever way it was
 // decided: a person's word for a file that was agreed on before, for one.
 func (p *planner) guardSecrets() {
-	for _, d := range p.decisions {
+	for i, d := range p.decisions {
 		if d.Effect != Converge || d.Row == nil || d.Row.draft() == nil {
 			continue
 		}
-		if problem := document.CheckSecrets(d.Document, d.Row.draft()); problem != nil {
+		problem := document.CheckSecrets(d.Document, d.Row.draft())
+		switch {
+		case problem == nil:
+		case d.Taken != "": // the word is spent, the row says why, and what was edited goes its way
+			p.decisions[i] = p.meetTarget(p.fromTable(&Decision{Subject: d.Subject}))
+			p.decisions[i].Problem = d.file().locate(problem)
+		default:
 			d.refuse(d.file().locate(problem))
 			d.Document, d.Conflicts = nil, nil
 		}

@@ -12,6 +12,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 	a.s.DropBases = append(a.s.DropBases, a.foundDrops...)
 	a.s.DropIntents = append(a.s.DropIntents, a.foundIntents...)
 	a.s.Consumed = append(a.s.Consumed, a.view.idle...)
+	a.s.Deleted = a.foundDeletions
 	exports := make(map[*Decision]*export, len(a.exports))
 	for _, e := range a.exports {
 		exports[e.Decision] = e
@@ -134,7 +135,7 @@ func (a *apply) leavePending(d *Decision) {
 		key = d.Base.Key
 	}
 	u := &Unsettled{Key: key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonBlocked, Due: true, Digest: d.digest, GitID: d.file().GitID}
-	if d.Left != nil {
+	if d.Left != nil && d.Left.Reason != ReasonBlocked {
 		u = d.Left.due()
 	}
 	a.leave(d, u)

@@ -3,18 +3,15 @@ package document
 import (
 	"bytes"
 	"fmt"
+	"maps"
 )
 
-// skills merges file by file.
+// skills merges file by file. The name is merged with the slug, before the lines of
+// SKILL.md: it stands next to the description, and a rename is no edit of that.
 func (m *merger) skills(base, database, git *Document) *Document {
-	merged := &Document{Kind: Skills, Slug: git.Slug}
-	if git.Slug == base.Slug {
-		merged.Slug = database.Slug
-	} else if database.Slug != base.Slug && m.policy == PreferDatabase {
-		merged.Slug = database.Slug
-	}
-	b, d, g := byPath(base), byPath(database), byPath(git)
-	paths := byPath(git)
+	merged := &Document{Kind: Skills, Slug: m.slug(base.Slug, database.Slug, git.Slug)}
+	b, d, g := byPath(base.Renamed(merged.Slug)), byPath(database.Renamed(merged.Slug)), byPath(git.Renamed(merged.Slug))
+	paths := maps.Clone(g)
 	for path, f := range d {
 		paths[path] = f
 	}
@@ -24,6 +21,21 @@ func (m *merger) skills(base, database, git *Document) *Document {
 		}
 	}
 	return merged
+}
+
+// slug merges a skill's names, of which base's may be none.
+func (m *merger) slug(base, database, git string) string {
+	switch {
+	case database == git, database == base:
+		return git
+	case git == base:
+		return database
+	}
+	m.lose(SkillFile)
+	if m.policy == PreferDatabase {
+		return database
+	}
+	return git
 }
 
 func byPath(d *Document) map[string]*File {

@@ -200,3 +200,26 @@ func mustJSON(d *Document) []byte {
 	}
 	return data
 }
+
+// A rename and an edit of the description, which stands on the next line, are two places.
+func TestMergeOfASkillsRenameAndDescription_I3(t *testing.T) {
+	of := func(name, description string) *Document {
+		d := &Document{Kind: Skills, Slug: name, Files: []File{{Path: SkillFile, Content: []byte("---\nname: " + name + "\ndescription: " + description + "\n---\nBody.\n")}}}
+		return d.Normalize()
+	}
+	for _, policy := range []Policy{PreferGit, PreferDatabase} {
+		for name, sides := range map[string][2]*Document{
+			"the database renames": {of("new", "old"), of("s", "edited")},
+			"git renames":          {of("s", "edited"), of("new", "old")},
+		} {
+			merged, lost := Merge(of("s", "old"), sides[0], sides[1], policy)
+			if len(lost) > 0 || merged.Digest() != of("new", "edited").Digest() || merged.Slug != "new" {
+				t.Errorf("%s, %s: lost %v, %s", name, policy, lost, merged.Files[0].Content)
+			}
+		}
+		merged, lost := Merge(of("s", "old"), of("a", "old"), of("b", "edited"), policy)
+		if want := map[Policy]string{PreferGit: "b", PreferDatabase: "a"}[policy]; merged.Slug != want || len(lost) != 1 || merged.Digest() != of(want, "edited").Digest() {
+			t.Errorf("two names, %s: lost %v, %s", policy, lost, merged.Files[0].Content)
+		}
+	}
+}
