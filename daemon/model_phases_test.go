@@ -50,9 +50,6 @@ func (m *model) phase(edit func()) bool {
 	if !m.rest() {
 		m.rt.Fatalf("the branch is gone")
 	}
-	if loose == twoRows {
-		return false
-	}
 	m.atRest()
 	m.bothSides()
 	m.done.touched = map[string]bool{}

@@ -112,13 +112,11 @@ func (m *reference) oneRowEach() {
 	taken := map[string]bool{}
 	for _, r := range m.rows {
 		if r.live() && taken[r.slug] {
-			m.unsure(twoRows)
+			m.unsure("two rows end at " + r.slug)
 		}
 		taken[r.slug] = taken[r.slug] || r.live()
 	}
 }
-
-const twoRows = "two rows end at one slug"
 
 func (e *entity) gitDoc() doc {
 	if e.file.valid() {
