@@ -128,9 +128,9 @@ func TestDiskOfTheClones_P5(t *testing.T) {
 			return d.fill(80 << 10)
 		}, message: "The disk that holds the clone is full.", imported: true},
 		{name: "read-only", prepare: func(w *world, d *disk) func() {
+			w.stop() // what has files open keeps a disk writable
 			w.commit(largeSkill("large", "small")...)
 			w.insert("commands", "slug", "'large'", "name", "'Large'", "prompt", "'small'")
-			w.stop() // what has files open keeps a disk writable
 			undo := d.lock()
 			w.start()
 			return undo

@@ -149,7 +149,7 @@ func documentColumn(d *document.Document) jsonColumn {
 func (d *DB) Intend(ctx context.Context, m *mirror.Mirror, runID string, intents []*mirror.Intent, conflicts []*mirror.Conflict) error {
 	identity := identityKey(m.Identity)
 	return d.write(ctx, func(tx *gorm.DB) error {
-		if err := d.connected(tx, m.OrganizationID); err != nil {
+		if _, err := d.leased(tx, "SHARE", m); err != nil {
 			return err
 		}
 		if err := d.putConflicts(tx, m, runID, conflicts); err != nil || len(intents) == 0 {

@@ -28,10 +28,11 @@ func (d *DB) fault(err error) error {
 	return err
 }
 
-// full reports whether the database has no room left.
+// full reports whether the database has no room left, or its disk fails: SQLite does
+// not always tell one from the other.
 func full(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "53100" || errors.Is(err, sqlite3.FULL) || errors.Is(err, syscall.ENOSPC)
+	return errors.As(err, &pg) && pg.Code == "53100" || errors.Is(err, sqlite3.FULL) || errors.Is(err, sqlite3.IOERR) || errors.Is(err, syscall.ENOSPC)
 }
 
 // lost reports whether err says that the database is not there, rather than

@@ -29,7 +29,7 @@ func (d *DB) Import(ctx context.Context, m *mirror.Mirror, head mirror.Hash, run
 		if err := im.run(); err != nil {
 			return err
 		}
-		return d.noteImport(tx, m.OrganizationID, head)
+		return d.noteImport(tx, m, head)
 	})
 	if err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ type observing struct {
 	bases   map[mirror.Key]*baseRow
 	byRow   map[mirror.RowKey]*baseRow
 	left    map[mirror.Key]*unsettledRow
+	pushed  map[string]*baseRow // skills, by their intents
 }
 
 // wanted names what is to be loaded, by kind.
@@ -165,7 +166,11 @@ func (s *observing) counts(o *mirror.Observation, q mirror.Query) error {
 func (s *observing) intents(o *mirror.Observation) error {
 	var intents []intentRow
 	err := s.tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity).Order("id").Find(&intents).Error
+	s.pushed = map[string]*baseRow{}
 	for _, i := range intents {
+		if i.Kind == string(document.Skills) && !i.Deleted {
+			s.pushed[i.RowID] = &baseRow{Kind: i.Kind, RowID: i.RowID, Slug: i.Slug, ContentID: i.ContentID}
+		}
 		o.Intents = append(o.Intents, &mirror.Intent{
 			ID: i.ID, Ref: i.Ref, Commit: mirror.Hash(i.CommitHash), Deleted: i.Deleted,
 			Base: mirror.Base{
@@ -188,7 +193,8 @@ func (j jsonColumn) list() []string {
 // depend on chance.
 func (s *observing) fill(o *mirror.Observation) error {
 	rows := s.relevant()
-	skills := map[string]*baseRow{}
+	// A skill that was pushed and not settled yet is agreed by its intent.
+	skills := s.pushed
 	for row, b := range s.byRow {
 		if row.Kind == document.Skills {
 			skills[row.ID] = b

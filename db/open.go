@@ -196,7 +196,7 @@ func unreachable(err error) error {
 	if full(err) {
 		return &mirror.Fault{
 			Code:    mirror.CodeDatabaseFailed,
-			Message: "The database's disk is full.",
+			Message: "The database's disk is full, or fails.",
 			Remedy:  "Make room on the disk of the database (data_dir, for the embedded one). The mirrors then go on by themselves; nothing is lost.",
 			Class:   mirror.Transient,
 			Err:     err,

@@ -257,9 +257,10 @@ type Store interface {
 	// conflicts and events are remembered with it, whatever becomes of the run.
 	//
 	// head is the commit that the import was planned against. It stays in
-	// Mirror.ImportedFrom until a settle, since until then the bases are ahead of the cursor.
+	// Mirror.ImportedFrom until a settle, since until then the bases are ahead of the
+	// cursor. ErrLeaseLost, with nothing written, as from Settle.
 	Import(ctx context.Context, m *Mirror, head Hash, runID string, changes []*RowChange) ([]Outcome, error)
-	// Intend writes intents and conflicts before a push.
+	// Intend writes intents and conflicts before a push: ErrLeaseLost as from Settle.
 	Intend(ctx context.Context, m *Mirror, runID string, intents []*Intent, conflicts []*Conflict) error
 	// Settle ends a run: ErrLeaseLost when the epoch is not the mirror's any more.
 	Settle(ctx context.Context, m *Mirror, s *Settlement) error
