@@ -50,7 +50,7 @@ type ConnectionInfo struct {
 //
 // A changed connection forgets what blocked it, and asks for a run.
 func (d *DB) SaveConnection(ctx context.Context, organizationID string, w ConnectionWrite) (changed bool, err error) {
-	err = d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = d.write(ctx, func(tx *gorm.DB) error {
 		changed = false
 		if err := d.lockConnections(tx); err != nil {
 			return err
@@ -185,7 +185,7 @@ func (d *DB) Disconnect(ctx context.Context, organizationID string) error {
 
 // SetPaused stops an organization's runs, or lets them go on.
 func (d *DB) SetPaused(ctx context.Context, organizationID string, paused bool) error {
-	return d.fault(d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	return d.write(ctx, func(tx *gorm.DB) error {
 		update := tx.Model(&connectionRow{}).Where("organization_id = ? AND disconnected_at IS NULL", organizationID).
 			Updates(map[string]any{"paused": paused, "updated_at": d.now()})
 		if update.Error == nil && update.RowsAffected == 0 {
@@ -195,7 +195,7 @@ func (d *DB) SetPaused(ctx context.Context, organizationID string, paused bool) 
 			return update.Error
 		}
 		return d.wake(tx, organizationID)
-	}))
+	})
 }
 
 // wake tells the listeners to look at a mirror once the transaction commits.

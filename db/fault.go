@@ -44,7 +44,7 @@ func lost(err error) bool {
 		case "08", "53", "57", "58": // connection, resources, operator intervention, system
 			return true
 		}
-		return false
+		return pg.Code == "25P03" // we stood still in a transaction
 	}
 	var code sqlite3.ErrorCode
 	if errors.As(err, &code) {

@@ -54,7 +54,7 @@ func (d *DB) DecideHold(ctx context.Context, organizationID, holdID string, verd
 	if verdict != mirror.Approved && verdict != mirror.Discarded {
 		return fmt.Errorf("db: %q is no verdict on a hold", verdict)
 	}
-	return d.fault(d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	return d.write(ctx, func(tx *gorm.DB) error {
 		// The connection's row is what a settle locks, too: the list cannot change meanwhile.
 		if _, err := connectionForUpdate(tx, organizationID); err != nil {
 			return err
@@ -78,7 +78,7 @@ func (d *DB) DecideHold(ctx context.Context, organizationID, holdID string, verd
 			return request.Error
 		}
 		return d.wake(tx, organizationID)
-	}))
+	})
 }
 
 // held limits a query to what waits for a person in the place that is connected now.

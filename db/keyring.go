@@ -34,7 +34,7 @@ type sealedValue struct {
 // what previous keys sealed. Call it after Migrate, before anything else. It
 // returns how many values were sealed anew; *KeyMismatchError when the key is another.
 func (d *DB) UseKey(ctx context.Context) (resealed int, err error) {
-	err = d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = d.write(ctx, func(tx *gorm.DB) error {
 		resealed = 0
 		if err := d.lockConnections(tx); err != nil {
 			return err

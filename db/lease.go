@@ -132,12 +132,12 @@ func (d *DB) Release(ctx context.Context, holder, organizationID string) error {
 
 // ReleaseAll gives all back, and takes the holder off the list of daemons.
 func (d *DB) ReleaseAll(ctx context.Context, holder string) error {
-	return d.fault(d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	return d.write(ctx, func(tx *gorm.DB) error {
 		if err := tx.Exec("DELETE FROM mirror_daemons WHERE holder = ? OR expires_at <= "+d.sqlNow(), holder).Error; err != nil {
 			return err
 		}
 		return tx.Exec("UPDATE bitbucket_connections SET holder = '', lease_expires_at = NULL WHERE holder = ?", holder).Error
-	}))
+	})
 }
 
 // share tells how many mirrors the holder may have, and how many it has.

@@ -64,7 +64,7 @@ func (d *DB) Run(ctx context.Context, organizationID, runID string) (*mirror.Rep
 // A fault that goes on keeps the time it began; and a mirror that fails the same
 // way at every poll does not fill the list of runs with it.
 func (d *DB) RecordFault(ctx context.Context, m *mirror.Mirror, state mirror.State, report *mirror.Report) error {
-	return d.fault(d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	return d.write(ctx, func(tx *gorm.DB) error {
 		row, err := connectionForUpdate(tx, m.OrganizationID)
 		if err != nil {
 			return err
@@ -105,13 +105,13 @@ func (d *DB) RecordFault(ctx context.Context, m *mirror.Mirror, state mirror.Sta
 			}
 		}
 		return tx.Model(&connectionRow{}).Where("organization_id = ?", m.OrganizationID).Updates(set).Error
-	}))
+	})
 }
 
 // Request asks the mirror's holder for a run, and wakes it. A run that covers the
 // returned number has seen every edit committed before the request.
 func (d *DB) Request(ctx context.Context, organizationID string) (number int64, err error) {
-	err = d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = d.write(ctx, func(tx *gorm.DB) error {
 		var numbers []int64
 		err := tx.Raw(`UPDATE bitbucket_connections SET requested = requested + 1
 			WHERE organization_id = ? AND disconnected_at IS NULL RETURNING requested`, organizationID).Scan(&numbers).Error

@@ -10,10 +10,23 @@ import (
 	"gorm.io/gorm/clause"
 )
 
+// standstill is how long a transaction of ours may stand still between two statements.
+// A machine that freezes or is cut off in the middle of one would keep its locks for
+// hours otherwise: on the mirror that another daemon is to take over, and on rows that
+// other programs write. (Not a parameter of the connection: poolers refuse those.)
+const standstill = "20s"
+
 // write runs f in one transaction. On PostgreSQL it is READ COMMITTED: what a
 // lock waited for is seen. On SQLite it holds the write lock from its start.
 func (d *DB) write(ctx context.Context, f func(tx *gorm.DB) error) error {
-	return d.ended(ctx, d.gorm.WithContext(ctx).Transaction(f))
+	return d.ended(ctx, d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		if d.postgres {
+			if err := tx.Exec("SET LOCAL idle_in_transaction_session_timeout = '" + standstill + "'").Error; err != nil {
+				return err
+			}
+		}
+		return f(tx)
+	}))
 }
 
 // snapshot runs f in a transaction that only reads, and sees one state of the database.
