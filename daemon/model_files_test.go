@@ -220,7 +220,9 @@ func (h *history) rewrite() {
 func (h *history) rewritten() {
 	h.tree = nil
 	seen := h.inHistory() + h.inRows()
-	maps.DeleteFunc(h.done.inFile, func(_, mark string) bool { return !strings.Contains(seen, mark) })
+	maps.DeleteFunc(h.done.inFile, func(_, mark string) bool {
+		return !strings.Contains(seen, mark) || strings.HasPrefix(mark, "both") // which is the database's as well
+	})
 }
 
 // editAlike makes the same change on both sides.

@@ -324,7 +324,10 @@ func (h *history) atOnce(do func()) {
 	var err error
 	h.tx, err = h.sql.Begin()
 	h.must(err)
-	defer func() { h.tx = nil }()
+	defer func() { // a history may end anywhere
+		_ = h.tx.Rollback()
+		h.tx = nil
+	}()
 	do()
 	h.must(h.tx.Commit())
 }
