@@ -209,3 +209,19 @@ func TestNewRowWhereABadFileStays(t *testing.T) {
 		w.quiet()
 	})
 }
+
+// A file that was moved while its row was invalid outlives the row.
+func TestMovedFileOutlivesItsInvalidRow(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("commands", "slug", "'a'", "name", "'A'", "prompt", "'Do.'")
+		w.synced()
+		w.exec("UPDATE commands SET prompt = NULL")
+		w.commit(bitbuckettest.Remove("commands/a.json"), bitbuckettest.Write("commands/c.json", `{"slug":"c","name":"A","prompt":"Do."}`))
+		w.synced()
+		w.exec("DELETE FROM commands")
+		w.synced()
+		if got := w.query("SELECT slug FROM commands WHERE deleted_at IS NULL"); got != "c" {
+			t.Errorf("the moved file was forgotten: %q; files %v", got, w.files())
+		}
+	})
+}

@@ -146,9 +146,14 @@ func (a *apply) leavePending(d *Decision) {
 	}
 }
 
+// leaveBehind keeps a file open that waits for the decision of the row beside it.
+func (a *apply) leaveBehind(d *Decision, f *File) {
+	a.s.Unsettled = append(a.s.Unsettled, &Unsettled{Key: Key{d.Kind, f.Path}, RowID: rowID(d), Slug: f.Slug, Reason: ReasonBehind, GitID: f.GitID})
+}
+
 func (a *apply) settleDecision(d *Decision, e *export) {
-	if f := d.behind; f != nil {
-		a.s.Unsettled = append(a.s.Unsettled, &Unsettled{Key: Key{d.Kind, f.Path}, RowID: rowID(d), Slug: f.Slug, Reason: ReasonBehind, GitID: f.GitID})
+	if d.behind != nil {
+		a.leaveBehind(d, d.behind)
 	}
 	if d.Effect != Hold && d.Effect != Refuse {
 		for _, key := range a.keys(d) {
@@ -275,8 +280,11 @@ func (a *apply) settleRefused(d *Decision) {
 			a.close(key) // it is held, blocked or raced no longer
 		}
 	}
-	if d.RowProblem {
-		return // the row's next edit brings it back
+	if d.RowProblem { // the row's next edit brings it back, and only the row leads to these
+		for _, f := range d.unreached() {
+			a.leaveBehind(d, f)
+		}
+		return
 	}
 	key := Key{d.Kind, f.Path}
 	if d.slip != nil {
