@@ -161,6 +161,11 @@ func tempFiles(t *testing.T, dir string) []string {
 		if err == nil && (strings.Contains(fi.Name(), "tmp") || strings.HasSuffix(fi.Name(), ".lock")) {
 			out = append(out, path)
 		}
+		if pack, ok := strings.CutSuffix(path, ".pack"); ok {
+			if _, err := os.Stat(pack + ".idx"); err != nil {
+				out = append(out, path)
+			}
+		}
 		return nil
 	})
 	return out

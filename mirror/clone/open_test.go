@@ -129,6 +129,7 @@ func TestDamagedCloneHeals_S7_H6(t *testing.T) {
 		"temporary files": func(t *testing.T, w *world) {
 			w.write(t, ".git/objects/pack/tmp_pack_x", "x")
 			w.write(t, ".git/objects/tmp_obj_x", "x")
+			w.write(t, ".git/objects/pack/pack-"+someCommit+".pack", "x") // killed before its index had a name
 		},
 		"branch is a directory": func(t *testing.T, w *world) {
 			remove("refs/heads/main")(t, w)

@@ -16,23 +16,27 @@ import (
 // stale locks, and packs that never got their index.
 func (c *Clone) sweepKilled() {
 	c.sweepOwn()
-	for _, dir := range []string{"objects/pack", "objects"} {
-		for _, e := range readDir(c.git, dir) {
-			if n := e.Name(); strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, "tmp-") {
-				c.git.Remove(dir + "/" + n)
-			}
-		}
-	}
-	for _, e := range readDir(c.git, "objects/pack") {
-		name, ok := strings.CutSuffix(e.Name(), ".pack")
-		if !ok || exists(c.git, "objects/pack/"+name+".idx") {
-			continue
-		}
-		if fi, err := e.Info(); err == nil && c.o.Now().Sub(fi.ModTime()) > lockStale {
-			c.git.Remove("objects/pack/" + e.Name())
+	if left := c.unfinished(); len(left) > 0 && !c.gitAtWork() {
+		for _, name := range left {
+			c.git.Remove(name)
 		}
 	}
 	c.sweepOthers()
+}
+
+// unfinished lists the files of objects and packs that were being written, and may
+// still be, by a git that is at work.
+func (c *Clone) unfinished() (names []string) {
+	for _, dir := range []string{"objects/pack", "objects"} {
+		for _, e := range readDir(c.git, dir) {
+			name := dir + "/" + e.Name()
+			pack, isPack := strings.CutSuffix(name, ".pack")
+			if strings.HasPrefix(e.Name(), "tmp_") || isPack && !exists(c.git, pack+".idx") {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // sweepOthers removes what people's git would fail on, or never get past, in files
