@@ -229,7 +229,9 @@ func (h *history) rewritten() {
 func (h *history) editAlike() {
 	k := h.kind()
 	files := h.files(k)
-	r := pick(h, "row", h.rowsThat(k, func(r *row) bool { return r.live() && files[r.slug].valid() }))
+	r := pick(h, "row", h.rowsThat(k, func(r *row) bool {
+		return r.live() && files[r.slug].valid() && (k != modelSkills || r.doc["description"] != "")
+	}))
 	if r == nil {
 		return
 	}

@@ -121,7 +121,7 @@ func (h *history) editRow() {
 	if r == nil {
 		return
 	}
-	to, secrets := r.doc.clone(), maps.Clone(r.secrets)
+	to, secrets := r.doc.under(r.slug), maps.Clone(r.secrets)
 	for range h.between("places", 1, 2) {
 		to = h.editPlace(k, to, secrets, "db")
 	}

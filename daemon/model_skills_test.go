@@ -55,6 +55,14 @@ func (d doc) addSkillFile(path string, f treeFile) {
 	}
 }
 
+// under is the document with the name that its row's slug makes it.
+func (d doc) under(slug string) doc {
+	if d["slug"] == "" {
+		return d.with("slug", slug)
+	}
+	return d
+}
+
 // skillDocs reads the files of all skills in the database, by row.
 func (h *history) skillDocs() map[string]doc {
 	docs := map[string]doc{}
@@ -132,8 +140,8 @@ func (h *history) writeSkill(id string, was, is doc) {
 // editSkill changes one place of a skill.
 func (h *history) editSkill(d doc, side string) doc {
 	place := pick(h, "place", []string{"description", "body", "body", "notes.md", "run.sh", "logo.bin", "sub/more.md"})
-	if d["description"] == "" {
-		place = "description" // it has no SKILL.md
+	if d["description"] == "" { // it has no SKILL.md that can be read
+		d, place = d.with(document.SkillFile, ""), "description"
 	}
 	switch {
 	case place == "description":
