@@ -3,7 +3,6 @@ package daemon_test
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
@@ -15,10 +14,9 @@ import (
 
 // agreed is what both sides last agreed on for one entity.
 type agreed struct {
-	row    string
+	row    string // its id
 	doc    doc
-	text   string // of the file
-	parted bool   // one side was deleted, and "deletions: keep" left the other
+	parted bool // one side was deleted, and "deletions: keep" left the other
 	// slipped: the file was moved and its slug left as it was, so that it is refused.
 	slipped bool
 }
@@ -69,8 +67,7 @@ type entity struct {
 	row      *row    // nil: none, or gone for good
 	file     *file   // nil: none
 	replaced bool    // the base is another row's
-	moved    bool    // the file was found elsewhere: git renamed it
-	slip     bool    // ... and it is bad there
+	slip     bool    // git moved the file, and it is bad where it is now
 	edited   bool
 
 	conflicts []kept
@@ -187,245 +184,4 @@ func (m *reference) unsure(why string) {
 	if m.loose == "" {
 		m.loose = why
 	}
-}
-
-// side is how one side stands against the base.
-type side int
-
-const (
-	sameSide side = iota
-	changedSide
-	invalidSide
-	deletedSide
-	privateSide
-)
-
-func (e *entity) database() side {
-	switch {
-	case e.row == nil || e.row.deleted:
-		return deletedSide
-	case e.row.private:
-		return privateSide
-	case e.base != nil && !e.replaced && e.row.doc.equal(e.base.doc):
-		return sameSide
-	}
-	return changedSide
-}
-
-func (e *entity) git() side {
-	switch {
-	case e.file == nil:
-		return deletedSide
-	case e.file.bad:
-		return invalidSide
-	case e.base != nil && e.file.doc.equal(e.base.doc):
-		return sameSide // perhaps in another form
-	}
-	return changedSide
-}
-
-// decide is the decision table.
-func (m *reference) decide(e *entity, bases map[string]*agreed, bad map[string]known) {
-	db, git := e.database(), e.git()
-	switch {
-	case db == privateSide: // the file goes, the row stays
-		if git == changedSide {
-			e.conflicts = append(e.conflicts, kept{mirror.ConflictPrivate, document.PreferDatabase, e.row.doc, e.file.doc, false})
-		}
-	case git == invalidSide:
-		was, found := bad[e.slug]
-		found = found && was.text == e.file.text
-		if found && (db == sameSide || db == changedSide) && (e.edited || !e.row.doc.equal(was.doc)) {
-			m.converge(e, e.row.doc)
-			return
-		}
-		m.refuse(e)
-	case e.base == nil && db == deletedSide: // and the file is good
-		m.converge(e, e.file.doc)
-	case e.base == nil && git == deletedSide:
-		m.converge(e, e.row.doc)
-	case db == deletedSide && git == deletedSide:
-	case db == deletedSide && git == sameSide:
-		if m.keep {
-			m.part(e)
-		}
-	case db == deletedSide:
-		m.converge(e, e.file.doc)
-	case db == sameSide && git == sameSide:
-		m.bases[e.slug] = &agreed{row: e.row.id, doc: e.base.doc, text: e.file.text, parted: e.base.parted}
-		m.files[e.slug] = e.file
-	case db == sameSide && git == changedSide:
-		m.converge(e, e.file.doc)
-	case db == sameSide && e.slip:
-		m.bases[e.slug] = e.base
-		e.base.slipped = true
-		m.errors[e.row.id] = true
-		if e.edited {
-			m.unsure("a row was saved while its file stands elsewhere under a wrong slug")
-		}
-	case db == sameSide: // and git deleted it
-		switch {
-		case m.keep && e.edited && e.base.parted:
-			m.converge(e, e.row.doc)
-		case m.keep && e.edited:
-			m.unsure("a row was saved and its file deleted, and deletions are kept")
-		case m.keep:
-			m.part(e)
-		default:
-			m.rows[e.row.id].deleted = true
-		}
-	case git == sameSide || git == deletedSide:
-		m.converge(e, e.row.doc)
-	case e.row.doc.equal(e.file.doc):
-		m.converge(e, e.row.doc)
-	case e.replaced:
-		e.conflicts = append(e.conflicts, kept{mirror.ConflictReplaced, m.policy, e.row.doc, e.file.doc, false})
-		if m.policy == document.PreferDatabase {
-			m.converge(e, e.row.doc)
-		} else {
-			m.converge(e, e.file.doc)
-		}
-	default:
-		base := doc{}
-		if e.base != nil {
-			base = e.base.doc
-		}
-		merged, lost := m.merge(base, e.row.doc, e.file.doc)
-		if lost {
-			e.conflicts = append(e.conflicts, kept{mirror.ConflictBothChanged, m.policy, e.row.doc, e.file.doc, false})
-		}
-		m.converge(e, merged)
-	}
-}
-
-// merge joins two changed documents place by place.
-func (m *reference) merge(base, db, git doc) (merged doc, lost bool) {
-	merged = doc{}
-	for _, side := range []doc{base, db, git} {
-		for key := range side {
-			b, d, g := base[key], db[key], git[key]
-			text := d
-			switch {
-			case d == g || g == b:
-			case d == b:
-				text = g
-			case key == m.list:
-				text = listText(mergeSet(base.list(key), db.list(key), git.list(key)))
-			default:
-				lost = true
-				if m.policy == document.PreferGit {
-					text = g
-				}
-			}
-			merged = merged.with(key, text)
-		}
-	}
-	return merged, lost
-}
-
-// mergeSet is git's order, then what the database added; what either removed is gone.
-func mergeSet(base, db, git []string) []string {
-	var merged []string
-	for _, e := range git {
-		if !slices.Contains(base, e) || slices.Contains(db, e) {
-			merged = append(merged, e)
-		}
-	}
-	for _, e := range db {
-		if !slices.Contains(base, e) && !slices.Contains(git, e) {
-			merged = append(merged, e)
-		}
-	}
-	return merged
-}
-
-// converge brings both sides to a document.
-func (m *reference) converge(e *entity, d doc) {
-	slug := d["slug"]
-	if e.row == nil {
-		e.row = &row{id: "new " + slug}
-		m.rows[e.row.id] = e.row
-	}
-	r := m.rows[e.row.id]
-	if r.deleted || !r.doc.equal(d) {
-		m.moveSecrets(r, d)
-	}
-	r.slug, r.doc, r.deleted = slug, d.clone(), false
-	if m.bases[slug] != nil || m.files[slug] != nil {
-		m.unsure("two entities end at " + slug)
-	}
-	m.bases[slug] = &agreed{row: r.id, doc: r.doc}
-	m.files[slug] = &file{doc: r.doc}
-}
-
-// moveSecrets gives a row the secrets of the document that is imported into it. Values
-// that it has no entry for are kept, and return with the entry; they serve one target only.
-func (m *reference) moveSecrets(r *row, d doc) {
-	had := r.secrets
-	if r.deleted && target(r.doc) != target(d) {
-		had = map[string]string{}
-	}
-	now := map[string]string{}
-	for key, text := range d {
-		name, isEntry := strings.CutPrefix(key, "env.")
-		if !isEntry || text != "secret" {
-			continue
-		}
-		now[name] = had[name]
-		if kept := r.id + " " + name + " " + target(d); now[name] == "" {
-			now[name] = m.secrets[kept]
-			delete(m.secrets, kept)
-		}
-	}
-	for name, value := range r.secrets {
-		if now[name] == "" {
-			m.secrets[r.id+" "+name+" "+target(r.doc)] = value
-		}
-	}
-	r.secrets = now
-}
-
-// target is who gets a server's secrets.
-func target(d doc) string { return d["type"] + " " + d["url"] }
-
-// stay leaves a file where it is.
-func (m *reference) stay(slug string, f *file) {
-	if m.files[slug] != nil {
-		m.unsure("two entities end at " + slug)
-	}
-	m.files[slug] = f
-}
-
-// refuse: a bad file stays, and the row stays as it is.
-func (m *reference) refuse(e *entity) {
-	m.stay(e.slug, e.file)
-	k := known{text: e.file.text}
-	if e.row != nil {
-		k.doc = e.row.doc
-	}
-	m.bad[e.slug] = k
-	if e.base != nil {
-		if m.bases[e.slug] != nil {
-			m.unsure("two entities end at " + e.slug)
-		}
-		m.bases[e.slug] = e.base
-	}
-	if e.row.live() {
-		m.errors[e.row.id] = true
-	} else {
-		m.rejected[e.slug] = true
-	}
-}
-
-// part leaves what is left of a pair alone.
-func (m *reference) part(e *entity) {
-	base := *e.base
-	base.parted = true
-	if e.file != nil {
-		m.stay(e.slug, e.file)
-	}
-	if m.bases[e.slug] != nil {
-		m.unsure("two entities end at " + e.slug)
-	}
-	m.bases[e.slug] = &base
 }

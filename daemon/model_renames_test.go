@@ -40,7 +40,7 @@ func (m *reference) pairRenames(entities []*entity, files map[string]*file) []*e
 			case c.row.live() && c.row != g.row:
 				m.unsure("a file was renamed to where another row is")
 			default:
-				g.file, g.moved, paired[c] = c.file, true, true
+				g.file, paired[c] = c.file, true
 			}
 		}
 	}
