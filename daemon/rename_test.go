@@ -225,3 +225,22 @@ func TestMovedFileOutlivesItsInvalidRow(t *testing.T) {
 		}
 	})
 }
+
+// Of two different renames one wins, and the row is agreed on at that place alone.
+func TestTwoDifferentRenames_I3(t *testing.T) {
+	eachWorld(t, func(w *world) { w.config.Mirrors[0].Conflict = "database" }, func(w *world) {
+		w.insert("commands", "slug", "'a'", "name", "'A'", "prompt", "'Do.'", "description", "'what it does'")
+		w.synced()
+		w.apart(func() { w.exec("UPDATE commands SET slug = 'c'") },
+			bitbuckettest.Remove("commands/a.json"),
+			bitbuckettest.Write("commands/b.json", `{"slug":"b","name":"A","prompt":"Do well.","description":"what it does"}`))
+		w.synced()
+		if !w.branchHas("commands/c.json", "Do well.") || w.branchHas("commands/b.json", "") {
+			t.Errorf("files: %v", w.files())
+		}
+		if n := w.query("SELECT count(*) FROM mirror_bases"); n != "1" {
+			t.Errorf("%s bases of one row", n)
+		}
+		w.quiet()
+	})
+}

@@ -253,6 +253,9 @@ func (a *apply) settleConverged(d *Decision, e *export) {
 	if d.Base != nil && d.Base.Path != base.Path {
 		a.s.DropBases = append(a.s.DropBases, d.Base.Key)
 	}
+	if f := d.file(); d.toRow && f.Path != base.Path { // where this round's import agreed meanwhile
+		a.s.DropBases = append(a.s.DropBases, Key{d.Kind, f.Path})
+	}
 }
 
 // recorded reports whether the decision is a refusal that an earlier run told of.
