@@ -48,6 +48,7 @@ type modelKind struct {
 	choices  map[string][]string // keys with one of these JSON texts, or none
 	env      bool                // it has entries that may be secret
 	flips    bool                // ... and edits make them public or secret, on either side
+	lines    bool                // a skill's texts have several lines, and its description may be edited in the column
 	fixed    doc                 // what every document has
 	unique   string              // a key whose value must tell one entity from another, "" for none
 }
@@ -57,6 +58,7 @@ type modelKind struct {
 var (
 	modelToolkits = &modelKind{kind: document.Toolkits, table: "toolkits", texts: []string{"name", "description"},
 		list: "commands", elements: []string{"p", "q", "r", "s"}}
+	modelSkills  = &modelKind{kind: document.Skills, table: "skills", texts: []string{"description", "body"}}
 	modelServers = &modelKind{kind: document.MCPServers, table: "mcp_servers", texts: []string{"name", "description"}, env: true, fixed: doc{"type": "http"}, unique: "url"}
 )
 
@@ -66,13 +68,16 @@ var (
 		choices: map[string][]string{"integrations": {`{"a":{}}`, `{"b":{"tools":["t"]}}`, `{"a":{"tools":"*"},"c":{"tools":["t","u"]}}`}, "skills": {`["a"]`, `["b","c"]`}}}
 	wholeCommands = &modelKind{kind: document.Commands, table: "commands", texts: []string{"name", "description", "prompt"},
 		choices: map[string][]string{"arguments": {`[{"name":"x"}]`, `[{"name":"x","required":true},{"name":"y"}]`}}}
+	wholeSkills  = &modelKind{kind: document.Skills, table: "skills", texts: []string{"description", "body"}, lines: true}
 	wholeServers = &modelKind{kind: document.MCPServers, table: "mcp_servers", texts: []string{"name", "description"}, env: true, flips: true, fixed: doc{"type": "http"}, unique: "url",
 		choices: map[string][]string{"tools": {`{}`, `{"t":{"enabled":true}}`, `{"t":{},"u":{"enabled":false}}`}}}
 )
 
+func (k *modelKind) skills() bool { return k.kind == document.Skills }
+
 // path is where an entity stands: a file, or a skill's directory.
 func (k *modelKind) path(slug string) string {
-	if k == modelSkills {
+	if k.skills() {
 		return "skills/" + slug
 	}
 	return k.mainPath(slug)
@@ -80,7 +85,7 @@ func (k *modelKind) path(slug string) string {
 
 // mainPath is the file that says what the entity is.
 func (k *modelKind) mainPath(slug string) string {
-	if k == modelSkills {
+	if k.skills() {
 		return "skills/" + slug + "/" + document.SkillFile
 	}
 	return string(k.kind) + "/" + slug + ".json"
@@ -95,7 +100,7 @@ func (k *modelKind) slugOf(path string) (string, bool) {
 
 // columns are those that hold the document.
 func (k *modelKind) columns() []string {
-	if k == modelSkills {
+	if k.skills() {
 		return []string{"slug", "name", "description", "extra"}
 	}
 	columns := slices.Concat([]string{"slug"}, k.texts, slices.Sorted(maps.Keys(k.choices)), slices.Sorted(maps.Keys(k.fixed)))

@@ -73,7 +73,7 @@ func (h *history) slugsOf(k *modelKind, is func(*file) bool) []string {
 func (h *history) put(k *modelKind, was, is doc) []bitbuckettest.Change {
 	path := k.path(is["slug"])
 	h.note(h.done.inFile, path, was, is)
-	if k == modelSkills {
+	if k.skills() {
 		return putSkill(path, was, is)
 	}
 	return []bitbuckettest.Change{bitbuckettest.Write(path, is.file(pick(h, "indent", []string{"\t", "  ", "    "})))}
@@ -230,7 +230,7 @@ func (h *history) editAlike() {
 	k := h.kind()
 	files := h.files(k)
 	r := pick(h, "row", h.rowsThat(k, func(r *row) bool {
-		return r.live() && files[r.slug].valid() && (k != modelSkills || r.doc["description"] != "")
+		return r.live() && files[r.slug].valid() && (!k.skills() || r.doc["description"] != "")
 	}))
 	if r == nil {
 		return

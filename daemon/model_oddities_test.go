@@ -31,7 +31,7 @@ func (h *history) spoilRow() {
 	h.done.overwritten(r.doc, nil)
 	h.done.forget(h.done.inRow, r.id)
 	switch k {
-	case modelSkills:
+	case wholeSkills:
 		h.exec("DELETE FROM skill_files WHERE skill_id = '%s' AND path = 'SKILL.md'", r.id)
 		h.say("db: skill %s loses its SKILL.md", r.id)
 	case wholeCommands:

@@ -2,12 +2,15 @@ package daemon_test
 
 import (
 	"cmp"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
 )
 
 // model is a history beside its reference.
@@ -41,7 +44,15 @@ func (m *model) phase(edit func()) bool {
 	loose := ""
 	for _, k := range m.kinds {
 		ref := m.refs[k]
-		ref.settle(m.rows(k), m.files(k), m.done.touched, rewritten)
+		rows, stray := m.rows(k), ""
+		for _, r := range rows {
+			if r.live() && r.doc["slug"] != r.slug && !ref.hasBase(r.id) {
+				stray = "a skill without base has another name in its SKILL.md"
+			}
+			r.doc = r.doc.with("slug", r.slug) // else SKILL.md follows
+		}
+		ref.settle(rows, m.files(k), m.done.touched, rewritten)
+		loose = cmp.Or(loose, stray)
 		loose = cmp.Or(loose, ref.loose)
 	}
 	m.say("expected from here (rewritten %v)%s", rewritten, strings.Repeat(": not certain, "+loose, min(1, len(loose))))
@@ -80,7 +91,8 @@ func (m *model) judge(k *modelKind, ref *reference) {
 		case got == nil:
 			m.wrong("a row", "%s: there is no %v", k.table, want)
 			continue
-		case got.deleted != want.deleted, got.private != want.private, !got.doc.equal(want.doc), !maps.Equal(got.secrets, want.secrets):
+		case got.deleted != want.deleted, got.private != want.private, got.slug != want.slug, !maps.Equal(got.secrets, want.secrets),
+			got.live() && !ref.errors[id] && !got.doc.equal(want.doc), !got.doc.with("slug", "").equal(want.doc.with("slug", "")):
 			m.wrong("a row", "%s\n  %v\nwant\n  %v", k.table, got, want)
 		case got.live() && (got.said.Error != nil) != ref.errors[id]:
 			m.wrong("a row's error", "%s: %v has error %v, want one: %v", k.table, got, got.said.Error, ref.errors[id])
@@ -144,7 +156,7 @@ func (m *model) judgeConflicts() {
 			continue
 		}
 		m.seen[line[0]] = true
-		got[fmt.Sprintln(line[1], line[2], line[3], m.keptDoc(line[4]), m.keptDoc(line[5]))]++
+		got[fmt.Sprintln(line[1], line[2], line[3], keptDoc(line[1], line[4]), keptDoc(line[1], line[5]))]++
 	}
 	for k, ref := range m.refs {
 		for _, c := range ref.conflicts {
@@ -166,4 +178,26 @@ func (m *model) judgeConflicts() {
 			m.wrong("a conflict", "not there, want %d: %s", n, text)
 		}
 	}
+}
+
+// keptDoc reads a document of a conflict.
+func keptDoc(kind, text string) doc {
+	var top map[string]any
+	if json.Unmarshal([]byte(text), &top) != nil {
+		return nil
+	}
+	if kind != string(document.Skills) {
+		return flatten(top, nil)
+	}
+	d := doc{}
+	for _, f := range top["files"].([]any) {
+		f := f.(map[string]any)
+		content, _ := f["content"].(string)
+		if encoded, ok := f["content_base64"].(string); ok {
+			decoded, _ := base64.StdEncoding.DecodeString(encoded)
+			content = string(decoded)
+		}
+		d.addSkillFile(f["path"].(string), treeFile{content, f["executable"] == true})
+	}
+	return d
 }

@@ -1,6 +1,10 @@
 package daemon_test
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
 
 // pairRenames gives entities whose file vanished the file that it became: one that
 // appeared where nothing was agreed, equal but for slug and name; failing that, the
@@ -103,14 +107,18 @@ func similar(a, b doc) bool {
 	return equal > 0 && 2*equal >= all
 }
 
-// topLevel makes one value of all entries of env, and leaves the slug out.
+// topLevel makes one value of all entries of env, and of what SKILL.md says, and leaves
+// the slug out.
 func topLevel(d doc) doc {
 	top, env := doc{}, doc{}
 	for key, text := range d {
 		switch {
 		case strings.HasPrefix(key, "env."):
 			env[key] = text
-		case key != "slug":
+		case key == "body" || key == "description" && d["body"] != "":
+			top[document.SkillFile] = d["description"] + d["body"]
+		case key == "slug":
+		default:
 			top[key] = text
 		}
 	}

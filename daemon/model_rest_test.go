@@ -1,7 +1,6 @@
 package daemon_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os/exec"
@@ -12,16 +11,6 @@ import (
 )
 
 // What holds at rest, whatever happened before.
-
-// keptDoc reads a document of a conflict.
-func (h *history) keptDoc(text string) doc {
-	if text == "" {
-		return nil
-	}
-	var top map[string]any
-	h.must(json.Unmarshal([]byte(text), &top))
-	return flatten(top, nil)
-}
 
 // remembered is all that a run could change, in lines.
 func (h *history) remembered() []string {

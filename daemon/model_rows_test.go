@@ -61,7 +61,7 @@ func (h *history) newDoc(k *modelKind, side, slug string) doc {
 		d[key] = h.mark(side)
 	}
 	maps.Copy(d, k.fixed)
-	if k == modelSkills {
+	if k.skills() {
 		d["body"] += "\n"
 	}
 	if k.unique != "" {
@@ -92,14 +92,14 @@ func (h *history) write(k *modelKind, r *row, to doc, secrets map[string]string)
 	h.done.touched[r.id] = true
 	h.note(h.done.inRow, r.id, r.doc, to)
 	h.done.overwritten(r.doc, to)
-	if k == modelSkills && !r.doc.equal(to) {
+	if k.skills() && !r.doc.equal(to) {
 		h.say("db: skill %s: %v", r.id, to)
-		h.atOnce(func() { h.writeSkill(r.id, r.doc, to) })
+		h.atOnce(func() { h.writeSkill(k, r.id, r.doc, to) })
 		return
 	}
 	var set []string
 	for _, column := range k.columns() {
-		if was, is := r.doc.column(column, r.secrets), to.column(column, secrets); was != is && k != modelSkills {
+		if was, is := r.doc.column(column, r.secrets), to.column(column, secrets); was != is && !k.skills() {
 			set = append(set, column+" = "+is)
 		}
 	}
@@ -130,8 +130,8 @@ func (h *history) editRow() {
 
 // editPlace changes one place of a document; secrets is nil for a file.
 func (h *history) editPlace(k *modelKind, d doc, secrets map[string]string, side string) doc {
-	if k == modelSkills {
-		return h.editSkill(d, side)
+	if k.skills() {
+		return h.editSkill(k, d, side)
 	}
 	places := slices.Concat(k.texts, []string{"x-note", "x-note"}, slices.Sorted(maps.Keys(k.choices)))
 	if k.list != "" {
@@ -217,8 +217,8 @@ func (h *history) insertAt(k *modelKind, slug string) {
 			columns, values = append(columns, column), append(values, d.column(column, secrets))
 		}
 		h.exec("INSERT INTO %s (%s) VALUES (%s)", k.table, strings.Join(columns, ", "), strings.Join(values, ", "))
-		if k == modelSkills {
-			h.writeSkill(id, doc{}, d)
+		if k.skills() {
+			h.writeSkill(k, id, doc{}, d)
 		}
 	})
 	h.done.touched[id] = true

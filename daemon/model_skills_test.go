@@ -11,10 +11,9 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-// modelSkills are skills: a directory on the branch, a row with rows of files in the
-// database. In a doc SKILL.md is taken apart; every other file is a key with "- " or
-// "x " (executable) and its content.
-var modelSkills = &modelKind{kind: document.Skills, table: "skills", texts: []string{"description", "body"}}
+// A skill is a directory on the branch, a row with rows of files in the database. In a doc
+// SKILL.md is taken apart; every other file is a key with "- " or "x " (executable) and its
+// content.
 
 var skillMain = regexp.MustCompile(`(?s)^---\nname: (\S+)\ndescription: (\S+)\n---\n(.*)$`)
 
@@ -92,6 +91,7 @@ func (h *history) skillDirectories() map[string]*file {
 		files[slug].doc.addSkillFile(rest, f)
 	}
 	for slug, f := range files {
+		f.text = f.doc.String()
 		f.bad = f.doc["slug"] != slug || f.doc[document.SkillFile] != ""
 	}
 	return files
@@ -116,8 +116,8 @@ func putSkill(path string, was, is doc) []bitbuckettest.Change {
 
 // writeSkill brings the rows of a skill's files to another document. A description may be
 // edited in its column alone.
-func (h *history) writeSkill(id string, was, is doc) {
-	column := was["description"] != "" && was["description"] != is["description"] && is["description"] != "" &&
+func (h *history) writeSkill(k *modelKind, id string, was, is doc) {
+	column := k.lines && was["description"] != "" && was["description"] != is["description"] && is["description"] != "" &&
 		h.oneIn(2, "in the column")
 	if column {
 		h.exec("UPDATE skills SET description = %s WHERE id = '%s'", quote(is["description"]), id)
@@ -138,25 +138,30 @@ func (h *history) writeSkill(id string, was, is doc) {
 }
 
 // editSkill changes one place of a skill.
-func (h *history) editSkill(d doc, side string) doc {
+func (h *history) editSkill(k *modelKind, d doc, side string) doc {
 	place := pick(h, "place", []string{"description", "body", "body", "notes.md", "run.sh", "logo.bin", "sub/more.md"})
 	if d["description"] == "" { // it has no SKILL.md that can be read
 		d, place = d.with(document.SkillFile, ""), "description"
 	}
+	text := strings.TrimPrefix(d[place], "- ")
 	switch {
 	case place == "description":
 		return d.with(place, h.mark(side))
-	case place == "body":
-		return d.with(place, h.editLine(d[place], side))
-	case d[place] != "" && h.oneIn(4, "remove"):
+	case place != "body" && text != "" && h.oneIn(4, "remove"):
 		return d.with(place, "")
 	case place == "logo.bin":
 		return d.with(place, "- \x00\xff"+h.mark(side))
-	case place == "run.sh":
-		return d.with(place, pick(h, "mode", []string{"x ", "- "})+h.mark(side)+"\n")
+	case place == "run.sh" && (!k.lines || h.oneIn(2, "executable")):
+		return d.with(place, "x "+h.mark(side)+"\n")
+	case k.lines:
+		text = h.editLine(text, side)
 	default:
-		return d.with(place, "- "+h.editLine(strings.TrimPrefix(d[place], "- "), side))
+		text = h.mark(side) + "\n"
 	}
+	if place != "body" {
+		text = "- " + text
+	}
+	return d.with(place, text)
 }
 
 // editLine changes, adds or removes one line of a text.

@@ -127,7 +127,7 @@ func (h *history) exec(format string, args ...any) {
 func (h *history) rows(k *modelKind) []*row {
 	columns := k.columns()
 	skills := map[string]doc{}
-	if k == modelSkills {
+	if k.skills() {
 		skills = h.skillDocs()
 	}
 	var rows []*row
@@ -158,7 +158,7 @@ func (h *history) rows(k *modelKind) []*row {
 		}
 		r.doc = flatten(top, r.secrets)
 		r.slug = r.doc["slug"]
-		if k == modelSkills {
+		if k.skills() {
 			r.doc = skills[r.id]
 		}
 		rows = append(rows, r)
@@ -204,7 +204,7 @@ func (h *history) head() mirror.Hash {
 
 // files reads a kind's files on the branch (for skills: directories), by slug.
 func (h *history) files(k *modelKind) map[string]*file {
-	if k == modelSkills {
+	if k.skills() {
 		return h.skillDirectories()
 	}
 	files := map[string]*file{}

@@ -12,14 +12,22 @@ import (
 )
 
 // eachHistory plays random histories on both databases, as many as
-// CONFMIRROR_TEST_HISTORIES says (or -rapid.checks).
+// CONFMIRROR_TEST_HISTORIES says, and new ones each time. Without it the same few are
+// played, so that what a change broke is told from what nobody had met yet; -rapid.seed
+// plays others.
 func eachHistory(t *testing.T, kinds []*modelKind, play func(h *history) *tally) {
-	if n := os.Getenv("CONFMIRROR_TEST_HISTORIES"); n != "" {
-		before := flag.Lookup("rapid.checks").Value.String()
-		if err := flag.Set("rapid.checks", n); err != nil {
-			t.Fatalf("CONFMIRROR_TEST_HISTORIES: %v", err)
+	set := func(name, value string) {
+		before := flag.Lookup(name).Value.String()
+		if err := flag.Set(name, value); err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
-		t.Cleanup(func() { _ = flag.Set("rapid.checks", before) })
+		t.Cleanup(func() { _ = flag.Set(name, before) })
+	}
+	if n := os.Getenv("CONFMIRROR_TEST_HISTORIES"); n != "" {
+		set("rapid.checks", n)
+	} else if flag.Lookup("rapid.seed").Value.String() == "0" {
+		set("rapid.checks", "60")
+		set("rapid.seed", "20261122")
 	}
 	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
 		t.Parallel() // most of the time is waited for others
@@ -48,7 +56,7 @@ func (t *tally) add(o *tally) {
 // sides are edited, then runs meet every fault, then it comes to rest. Faults must
 // never change what comes of the edits.
 func TestModel(t *testing.T) {
-	eachHistory(t, []*modelKind{modelToolkits, modelServers}, func(h *history) *tally {
+	eachHistory(t, []*modelKind{modelToolkits, modelServers, modelSkills}, func(h *history) *tally {
 		m := newModel(h)
 		if edits := h.edits(); m.phase(h.furnish) {
 			h.repeat("phases", 1, 2, 5, func() bool {
@@ -63,7 +71,7 @@ func TestModel(t *testing.T) {
 // asks at rest what must hold whatever happened: nothing lost, nothing twice, no secret
 // told, both sides equal.
 func TestHistories(t *testing.T) {
-	eachHistory(t, []*modelKind{wholeToolkits, wholeCommands, wholeServers, modelSkills}, func(h *history) *tally {
+	eachHistory(t, []*modelKind{wholeToolkits, wholeCommands, wholeServers, wholeSkills}, func(h *history) *tally {
 		all := h.edits()
 		maps.Copy(all, h.oddities())
 		maps.Copy(all, h.faults(h.editFileNow))
