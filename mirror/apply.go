@@ -21,6 +21,8 @@ type apply struct {
 	// skip holds decisions that could not be carried out in this round.
 	skip  map[*Decision]bool
 	raced int
+	// behind are files that wait for the decision of a row beside them.
+	behind []*Unsettled
 	// rowsDeleted counts this round's deletions in the database.
 	rowsDeleted int
 	s           Settlement

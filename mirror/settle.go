@@ -39,6 +39,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		}
 		a.settleDecision(d, exports[d])
 	}
+	a.s.Unsettled = append(a.behind, a.s.Unsettled...) // what a file's own decision left counts more
 	a.keepFound()
 	for key := range a.left {
 		if !seen[key] { // nothing stands there any more
@@ -148,7 +149,7 @@ func (a *apply) leavePending(d *Decision) {
 
 // leaveBehind keeps a file open that waits for the decision of the row beside it.
 func (a *apply) leaveBehind(d *Decision, f *File) {
-	a.s.Unsettled = append(a.s.Unsettled, &Unsettled{Key: Key{d.Kind, f.Path}, RowID: rowID(d), Slug: f.Slug, Reason: ReasonBehind, GitID: f.GitID})
+	a.behind = append(a.behind, &Unsettled{Key: Key{d.Kind, f.Path}, RowID: rowID(d), Slug: f.Slug, Reason: ReasonBehind, GitID: f.GitID})
 }
 
 func (a *apply) settleDecision(d *Decision, e *export) {
