@@ -15,6 +15,14 @@ func TestDescriptionOfASkillEditedInTheColumn_L5(t *testing.T) {
 		w.t.Helper()
 		w.exec("UPDATE skill_files SET content = %s", w.blob(text))
 	}
+	// together makes edits that no run comes between.
+	together := func(w *world, edit func()) {
+		w.t.Helper()
+		w.call("POST", "mirror/pause", nil)
+		edit()
+		w.call("POST", "mirror/resume", nil)
+		w.synced()
+	}
 	eachWorld(t, nil, func(w *world) {
 		id := "5f6d1c3e-0000-4000-8000-000000000001"
 		w.insert("skills", "id", quote(id), "slug", "'s'", "name", "'s'", "description", "'old'", "owner_id", quote(w.orgID))
@@ -25,15 +33,17 @@ func TestDescriptionOfASkillEditedInTheColumn_L5(t *testing.T) {
 		if got := w.files()["skills/s/SKILL.md"]; !strings.Contains(got, "before it was ever exported") {
 			t.Errorf("nothing agreed yet: %s", got)
 		}
-		write(w, main("before it was ever exported", "another body"))
-		w.exec("UPDATE skills SET description = 'beside another body'")
-		w.synced()
+		together(w, func() {
+			write(w, main("before it was ever exported", "another body"))
+			w.exec("UPDATE skills SET description = 'beside another body'")
+		})
 		if got := w.files()["skills/s/SKILL.md"]; !strings.Contains(got, "beside another body") || !strings.Contains(got, "another body\n") && !strings.HasSuffix(got, "another body") {
 			t.Errorf("both edited: %s", got)
 		}
-		write(w, main("from SKILL.md", "body"))
-		w.exec("UPDATE skills SET description = 'from the column'")
-		w.synced()
+		together(w, func() {
+			write(w, main("from SKILL.md", "body"))
+			w.exec("UPDATE skills SET description = 'from the column'")
+		})
 		if got := w.query("SELECT description FROM skills"); got != "from SKILL.md" || !w.branchHas("skills/s/SKILL.md", "from SKILL.md") {
 			t.Errorf("SKILL.md decides: column %q, file %s", got, w.files()["skills/s/SKILL.md"])
 		}
