@@ -357,11 +357,22 @@ func (k *killWorld) headOfPerson() string {
 }
 
 // setBack takes the last commit off the branch while the daemons are dead. What it
-// held is a matter of taste then: its subjects are not judged any more.
+// held is a matter of taste then, and so is the rest of its push: their subjects are
+// not judged any more.
 func (k *killWorld) setBack() {
 	k.t.Helper()
-	gone, err := k.repo.Git("diff-tree", "-r", "--name-only", "main~1", "main")
+	log, err := k.repo.Git("log", "-50", "--format=%x00%(trailers:key=Confmirror-Run,valueonly,separator=)", "--name-only", "main")
 	k.must(err)
+	var run, gone string
+	for n, entry := range strings.Split(log, "\x00")[1:] {
+		of, names, _ := strings.Cut(entry, "\n")
+		if n == 0 {
+			run = of
+		} else if of == "" || of != run {
+			break
+		}
+		gone += names
+	}
 	k.must(k.repo.ForcePush("main", "main~1"))
 	k.tell("set back: %s", gone)
 	for i, s := range k.subjects {
