@@ -60,6 +60,7 @@ func FuzzTree(f *testing.F) {
 	id := strings.Repeat("x", 20)
 	f.Add([]byte("100644 a\x00" + id + "40000 a\x00" + id))
 	f.Add([]byte("100644 b\x00" + id + "100644 a\x00" + id + "100644 b\x00" + id))
+	f.Add([]byte("100644 b/\x00" + id + "40000 b\x00" + id + "40000 b/\x00" + id + "100644 b/x\x00" + id))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		tr, err := parseTree(plumbing.ZeroHash, b)
 		if err != nil {

@@ -2,6 +2,7 @@ package clone
 
 import (
 	"bytes"
+	"cmp"
 	"container/list"
 	"errors"
 	"slices"
@@ -125,23 +126,20 @@ func (t *tree) normalize() {
 }
 
 // compareEntries is git's order: a directory sorts as if its name ended in a slash.
+// Names that hold a slash themselves, which only a hand-made tree has, keep an order too.
 func compareEntries(a, b treeEntry) int {
-	return comparePaths(a.name, a.isDir(), b.name, b.isDir())
-}
-
-func comparePaths(a string, aDir bool, b string, bDir bool) int {
-	n := min(len(a), len(b))
-	if c := strings.Compare(a[:n], b[:n]); c != 0 {
+	n := min(len(a.name), len(b.name))
+	if c := strings.Compare(a.name[:n], b.name[:n]); c != 0 {
 		return c
 	}
-	return int(endByte(a, aDir, n)) - int(endByte(b, bDir, n))
+	return cmp.Or(int(endByte(a, n))-int(endByte(b, n)), len(a.name)-len(b.name))
 }
 
-func endByte(name string, dir bool, n int) byte {
-	if n < len(name) {
-		return name[n]
+func endByte(e treeEntry, n int) byte {
+	if n < len(e.name) {
+		return e.name[n]
 	}
-	if dir {
+	if e.isDir() {
 		return '/'
 	}
 	return 0
