@@ -12,10 +12,11 @@ import (
 // Server is a PostgreSQL of one test's own, which may crash.
 type Server struct{ s *server }
 
-// StartServer starts one; it ends with the test.
-func StartServer(t testing.TB) *Server {
+// StartServer starts one, with settings that differ from those of tests
+// ("fsync=on"); it ends with the test.
+func StartServer(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s, err := start()
+	s, err := start(settings...)
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}

@@ -29,6 +29,8 @@ type server struct {
 	pid   int
 	ended chan struct{} // closed when the process has ended
 	log   tail
+	// settings come after our own and so count more: "fsync=on".
+	settings []string
 }
 
 var shared struct {
@@ -79,7 +81,7 @@ func (s *server) url(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
 }
 
-func start() (_ *server, err error) {
+func start(settings ...string) (_ *server, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -89,7 +91,7 @@ func start() (_ *server, err error) {
 		return nil, err
 	}
 	sweep(os.TempDir())
-	s := &server{bin: bin, as: as}
+	s := &server{bin: bin, as: as, settings: settings}
 	if s.dir, err = os.MkdirTemp("", prefix); err != nil {
 		return nil, err
 	}
@@ -136,6 +138,9 @@ func (s *server) launch() error {
 		"-c", "log_min_messages=warning", "-c", "log_statement=none", "-c", "logging_collector=off", "-c", "log_destination=stderr")
 	if len(s.data()) > 80 { // a socket's path has at most 107 bytes
 		cmd.Args = append(cmd.Args, "-c", "unix_socket_directories=")
+	}
+	for _, setting := range s.settings {
+		cmd.Args = append(cmd.Args, "-c", setting)
 	}
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, environment(), attributes(s.as)
 	stderr, err := cmd.StderrPipe()

@@ -37,6 +37,15 @@ func (c gitCall) fetch(w http.ResponseWriter) {
 	}
 }
 
+// plain serves both as they come.
+func (c gitCall) plain(w http.ResponseWriter) {
+	err := c.backend(c.request.Context(), w, c.request.Body, "GIT_CONFIG_COUNT=1",
+		"GIT_CONFIG_KEY_0=receive.fsckObjects", "GIT_CONFIG_VALUE_0=false")
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
 // push serves receive-pack. The request is read whole before git runs and the
 // answer is held back until git has ended: then a client that dies in the middle
 // of its request changes nothing, one that dies later changes nothing about what was

@@ -54,6 +54,10 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request, name, path, se
 		return
 	}
 	call := gitCall{server: s, repo: repo, by: p, request: r, path: path}
+	if s.options.Plain {
+		call.plain(w)
+		return
+	}
 	if push && r.Method == http.MethodPost {
 		call.push(w)
 		return

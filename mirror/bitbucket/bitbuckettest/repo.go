@@ -97,6 +97,9 @@ func (r *Repo) init() error {
 		}
 		r.mainBranch = strings.TrimSpace(head)
 	}
+	if r.server.options.Plain {
+		return nil
+	}
 	return writeHookScripts(r.dir)
 }
 

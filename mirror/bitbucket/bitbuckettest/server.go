@@ -30,6 +30,10 @@ type Options struct {
 	HookBackoff func(attempt int) time.Duration
 	// HookTimeout is how long a receiver may take to answer; 0 is Bitbucket's 10 s.
 	HookTimeout time.Duration
+	// Plain leaves out what Bitbucket does about a push: rules, malformed objects,
+	// deliveries, the spooling of requests. What is left is git http-backend alone,
+	// for measurements.
+	Plain bool
 }
 
 // Server is a running stand-in.
