@@ -53,21 +53,18 @@ func (e *export) fileChange(f *File) {
 	e.changes = append(e.changes, FileChange{Path: e.path, Content: text, KeepMode: true})
 }
 
-// skillChanges writes the files of a skill that differ.
+// skillChanges writes the files of a skill that differ. Where the skill is new to a
+// directory it takes all of it: what may stand there was decided on, as the file at the
+// row's new place or as that of an entity which gives way, and is no part of the skill.
 func (e *export) skillChanges(f *File) {
 	e.content = &Content{Files: e.Document.Files}
 	old := map[string]document.File{}
-	switch {
-	case e.from != "": // the old directory goes, the new one is written whole
-		if t := e.Target; t != nil && t.Exists() && t.Path == e.path {
-			e.changes = append(e.changes, FileChange{Path: e.path, Delete: true})
-		}
-	case f.Exists() && (f.Problem != nil || f.Content == nil):
-		e.changes = append(e.changes, FileChange{Path: e.path, Delete: true})
-	case f.Exists():
+	if e.from == "" && f.Exists() && f.Problem == nil && f.Content != nil {
 		for _, file := range f.Content.Files {
 			old[file.Path] = file
 		}
+	} else {
+		e.changes = append(e.changes, FileChange{Path: e.path, Delete: true})
 	}
 	for _, file := range e.Document.Files {
 		was, there := old[file.Path]
