@@ -1,9 +1,14 @@
 package daemon_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
+	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
@@ -108,4 +113,57 @@ func TestLostPushDoesNotUndoWhatWasAgreedSince_E6(t *testing.T) {
 			t.Errorf("file: %s", file)
 		}
 	})
+}
+
+// Several edits go out as a commit each. Whoever sets the branch back into the middle of
+// them before the daemon knows that they arrived leaves some agreed and some undone: the
+// latter go out again, and what is edited on top of the former is no conflict with us.
+func TestSetBackIntoAPushThatWasNotSettled_E6(t *testing.T) {
+	const onTop = `{"slug": "a", "name": "on top"}`
+	for _, c := range []struct {
+		name string
+		edit []bitbuckettest.Change
+		want string // the name of a
+	}{
+		{"nothing", nil, "edited"},
+		{"edited on top", []bitbuckettest.Change{bitbuckettest.Write("toolkits/a.json", onTop)}, "on top"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachClocked(t, func(w *clocked) {
+				for _, slug := range []string{"a", "b", "c"} {
+					w.insert("toolkits", "slug", quote(slug), "name", "'agreed'")
+				}
+				w.run()
+				before := len(w.commits())
+				w.exec("UPDATE toolkits SET name = 'edited'")
+				store := failingStore{w.store, &boundary{step: 1, err: errCrash}} // before the settle
+				runner := &mirror.Runner{Store: store, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: w.now, Logger: w.logger()}
+				if _, err := runner.Run(t.Context(), w.load(), w.clone, mirror.Request{RunID: uuid.NewString(), Trigger: "test"}); !errors.Is(err, errCrash) {
+					t.Fatalf("the run ended with %v", err)
+				}
+				if pushed := len(w.commits()) - before; pushed != 3 {
+					t.Fatalf("%d commits were pushed, want 3", pushed)
+				}
+				w.must(w.repo.ForcePush("main", "main~2"))
+				if len(c.edit) > 0 {
+					w.commit(c.edit...)
+				}
+				report := w.run()
+				if len(report.Commits) != 2 {
+					t.Errorf("%d commits went out again, want 2: %+v", len(report.Commits), report)
+				}
+				if n := w.query("SELECT count(*) FROM conflicts"); n != "0" {
+					t.Errorf("%s conflicts with our own push", n)
+				}
+				for slug, name := range map[string]string{"a": c.want, "b": "edited", "c": "edited"} {
+					if got := w.query("SELECT name FROM toolkits WHERE slug = %s", quote(slug)); got != name || !w.branchHas(fmt.Sprintf("toolkits/%s.json", slug), name) {
+						t.Errorf("%s: row %q, file %s, want %q", slug, got, w.files()["toolkits/"+slug+".json"], name)
+					}
+				}
+				if n := w.query("SELECT count(*) FROM mirror_intents"); n != "0" {
+					t.Errorf("%s intents are left", n)
+				}
+			})
+		})
+	}
 }

@@ -81,6 +81,9 @@ type Built interface {
 	Parent() Hash    // the head it builds on; "" for a new branch
 	Head() Hash      // the last commit; equals Parent when there was nothing to commit
 	Commits() []Hash // oldest first; commits that would have been empty are left out
+	// At is the commit that holds the change of the i-th CommitSpec: its own, or the one
+	// before it where there was nothing to commit.
+	At(i int) Hash
 }
 
 // Errors of a Clone.

@@ -10,7 +10,8 @@ import (
 
 // commits groups the exports: one commit each up to a number, one for each kind
 // beyond it. Exports whose paths touch (a chain of renames, a swap) go into one
-// commit, since between them the tree would not be what anyone meant.
+// commit, since between them the tree would not be what anyone meant. So one commit
+// holds all that a push changes of an entity.
 func (a *apply) commits() []CommitSpec {
 	var groups [][]*export
 	if len(a.exports) <= a.Rules.SplitCommitsUpTo {
@@ -30,6 +31,9 @@ func (a *apply) commits() []CommitSpec {
 	}
 	specs := make([]CommitSpec, len(groups))
 	for i, group := range groups {
+		for _, e := range group {
+			e.spec = i
+		}
 		specs[i] = a.commit(group)
 	}
 	return specs

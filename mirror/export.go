@@ -17,6 +17,7 @@ type export struct {
 	changes []FileChange
 	content *Content // what stands at path afterwards
 	base    *Base    // agreed once pushed; nil for a deletion
+	spec    int      // which of the push's commits it is part of
 }
 
 func (a *apply) newExport(d *Decision) *export {
@@ -79,7 +80,8 @@ func (e *export) skillChanges(f *File) {
 	}
 }
 
-// intents finds what the built commits make agreed.
+// intents finds what the built commits make agreed, each with the commit that holds it:
+// somebody may set the branch back to one in the middle of the push.
 func (a *apply) intents(ctx context.Context, built Built) ([]*Intent, error) {
 	places := make([]Place, len(a.exports))
 	for i, e := range a.exports {
@@ -92,7 +94,7 @@ func (a *apply) intents(ctx context.Context, built Built) ([]*Intent, error) {
 	ref := "refs/heads/" + a.mirror.Branch()
 	var intents []*Intent
 	gone := func(e *export, path, slug string) {
-		intents = append(intents, &Intent{Ref: ref, Commit: built.Head(), Deleted: true,
+		intents = append(intents, &Intent{Ref: ref, Commit: built.At(e.spec), Deleted: true,
 			Base: Base{Key: Key{e.Kind, path}, RowID: rowID(e.Decision), Slug: slug}})
 	}
 	for i, e := range a.exports {
@@ -107,7 +109,7 @@ func (a *apply) intents(ctx context.Context, built Built) ([]*Intent, error) {
 			gone(e, e.from, e.file().Slug)
 		}
 		e.base = newBase(e.Decision, e.path, entries[i].GitID, e.Document, e.content)
-		intents = append(intents, &Intent{Ref: ref, Commit: built.Head(), Base: *e.base})
+		intents = append(intents, &Intent{Ref: ref, Commit: built.At(e.spec), Base: *e.base})
 	}
 	return intents, nil
 }

@@ -76,7 +76,7 @@ type Change struct {
 type Intent struct {
 	ID      int64
 	Ref     string
-	Commit  Hash
+	Commit  Hash // which of the push's commits holds the entity's change
 	Deleted bool // the push deletes what stands at the path
 	Base         // what becomes the base if not Deleted
 }

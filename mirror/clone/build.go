@@ -16,6 +16,7 @@ const looseBelow = 32
 type built struct {
 	parent, head plumbing.Hash
 	commits      []plumbing.Hash
+	at           []plumbing.Hash // the head after each spec
 	objects      []builtObject
 	pack         plumbing.Hash // zero when the objects are loose
 }
@@ -39,6 +40,8 @@ func (b *built) Commits() []mirror.Hash {
 	}
 	return out
 }
+
+func (b *built) At(i int) mirror.Hash { return fromID(b.at[i]) }
 
 // Build makes commits on top of parent. Only the directories that change are
 // encoded anew.
@@ -71,13 +74,13 @@ func (c *Clone) Build(ctx context.Context, parent mirror.Hash, commits []mirror.
 		if err != nil {
 			return nil, err
 		}
-		if next.id == root.id {
-			continue
+		if next.id != root.id {
+			cm := newObject(plumbing.CommitObject, encodeCommit(next.id, out.head, spec.Author, committer, spec.Message))
+			b.add(cm, plumbing.ZeroHash)
+			out.head, root = cm.id, next
+			out.commits = append(out.commits, cm.id)
 		}
-		cm := newObject(plumbing.CommitObject, encodeCommit(next.id, out.head, spec.Author, committer, spec.Message))
-		b.add(cm, plumbing.ZeroHash)
-		out.head, root = cm.id, next
-		out.commits = append(out.commits, cm.id)
+		out.at = append(out.at, out.head)
 	}
 	out.objects = b.objects
 	if err := c.storeBuilt(ctx, out); err != nil {

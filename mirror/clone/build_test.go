@@ -60,6 +60,22 @@ func TestBuildMakesGitsTrees(t *testing.T) {
 	w.sound(t)
 }
 
+// Of each change it is known which commit holds it.
+func TestWhichCommitHoldsAChange(t *testing.T) {
+	w := newWorld(t)
+	first := w.push(t, "", files{"toolkits/a.json": "1"})
+	b := w.build(t, first, files{"toolkits/a.json": "1"}, files{"toolkits/a.json": "2"}, files{"toolkits/b.json": ""}, files{"toolkits/b.json": "1"})
+	made := b.Commits()
+	if len(made) != 2 {
+		t.Fatalf("%d commits", len(made))
+	}
+	for i, want := range []mirror.Hash{first, made[0], made[0], made[1]} {
+		if got := b.At(i); got != want {
+			t.Errorf("change %d is in %s, want %s", i, got, want)
+		}
+	}
+}
+
 // model applies a change to a flat list of files.
 func model(f map[string]string, ch mirror.FileChange) {
 	for p := range f {
