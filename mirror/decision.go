@@ -46,6 +46,9 @@ type Decision struct {
 	waits    bool  // its captured changes stay, so that it is planned again
 	behind   *File // Target, when the decision does not reach it
 	rebound  *rebinding
+	// gaveWay is the decision whose file comes to where this one's stands: nothing is
+	// forgotten before it is there.
+	gaveWay *Decision
 
 	// What follows from the above, worked out once the plan is complete.
 	toRow, toFile bool

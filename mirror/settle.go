@@ -37,6 +37,10 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 			a.leavePending(d)
 			continue
 		}
+		if other := d.gaveWay; other != nil && !a.carriedOut(other, pushFault) {
+			a.leavePending(d)
+			continue
+		}
 		a.settleDecision(d, exports[d])
 	}
 	a.s.Unsettled = append(a.behind, a.s.Unsettled...) // what a file's own decision left counts more
@@ -145,6 +149,11 @@ func (a *apply) leavePending(d *Decision) {
 			a.s.Statuses = append(a.s.Statuses, *status)
 		}
 	}
+}
+
+// carriedOut reports whether a decision's document is on both sides now.
+func (a *apply) carriedOut(d *Decision, pushFault error) bool {
+	return d.Effect == Converge && !a.skip[d] && !d.withheld && (!d.toFile || pushFault == nil)
 }
 
 // leaveBehind keeps a file open that waits for the decision of the row beside it.

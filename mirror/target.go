@@ -62,7 +62,7 @@ func (p *planner) oneRowToASlug() {
 		case holder.Effect == Converge && !d.live():
 			c := p.conflict(d.Subject, ConflictReplaced, document.PreferDatabase, []string{""})
 			c.Git = d.Document
-			d.Conflicts, d.Document = []*Conflict{c}, nil
+			d.Conflicts, d.Document, d.gaveWay = []*Conflict{c}, nil, holder
 			if d.with(Nothing); d.Base != nil {
 				d.with(Forget)
 			}
@@ -94,7 +94,7 @@ func (p *planner) keepOut() {
 			switch other := stays[Key{d.Kind, d.Path(p.Layout)}]; {
 			case other == nil || other.file() == d.file() || other.file() == d.Target:
 			case other.Effect == Part:
-				other.with(Forget)
+				other.with(Forget).gaveWay = d
 			default:
 				d.refuse(document.Invalid("its place %s is taken by another entity's file, which has to go first", other.file().Path))
 				d.Document, d.Conflicts, d.rebound = nil, nil, nil
