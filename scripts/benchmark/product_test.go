@@ -1,0 +1,198 @@
+package benchmark_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+)
+
+// product is the program as people run it: a daemon, its own process.
+type product struct {
+	l      *lane
+	cmd    *exec.Cmd
+	log    bytes.Buffer
+	mu     sync.Mutex
+	base   string // of HTTP
+	client *http.Client
+	gone   chan error
+}
+
+// connect tells the program its repository.
+func (l *lane) connect() {
+	consumer := l.server.AddConsumer(bitbuckettest.Consumer{Workspace: "acme-corp"})
+	_, name, _ := strings.Cut(l.repo.FullName(), "/")
+	l.must(os.WriteFile(l.config(), []byte(l.settings()+fmt.Sprintf(`
+mirrors:
+  - {organization: acme, workspace: acme-corp, repository: %s, branch: main, client_id: %q, client_secret: %q, webhook_secret: hook-secret, api_url: %q, oauth_url: %q, git_url: %q}
+`, name, consumer.Key, consumer.Secret, l.server.APIURL(), l.server.OAuthURL(), l.server.GitURL())), 0o600))
+}
+
+func newProduct(l *lane) *product { return &product{l: l, client: &http.Client{}} }
+
+// start runs the daemon, until it listens.
+func (p *product) start() {
+	l := p.l
+	p.cmd = exec.Command(binary, "serve", "--config", l.config())
+	p.gone = make(chan error, 1)
+	out, err := p.cmd.StderrPipe()
+	l.must(err)
+	p.cmd.Stdout = p.cmd.Stderr
+	l.must(p.cmd.Start())
+	listening := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			p.mu.Lock()
+			p.log.WriteString(lines.Text() + "\n")
+			p.mu.Unlock()
+			if _, address, ok := strings.Cut(lines.Text(), "127.0.0.1:"); ok {
+				select {
+				case listening <- "http://127.0.0.1:" + strings.FieldsFunc(address, func(r rune) bool { return r < '0' || r > '9' })[0]:
+				default:
+				}
+			}
+		}
+		p.gone <- p.cmd.Wait()
+	}()
+	select {
+	case p.base = <-listening:
+	case err := <-p.gone:
+		l.b.Fatalf("the daemon ended: %v\n%s", err, p.said())
+	case <-time.After(time.Minute):
+		l.b.Fatalf("the daemon does not listen:\n%s", p.said())
+	}
+}
+
+func (p *product) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+func (p *product) close() error {
+	if p.cmd == nil {
+		return nil
+	}
+	err := p.cmd.Process.Signal(os.Interrupt)
+	<-p.gone
+	p.cmd = nil
+	return err
+}
+
+// request asks the API.
+func (p *product) request(method, path string, answer any) error {
+	r, err := http.NewRequest(method, p.base+"/api/v1/organizations/acme/"+path, nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer a-token-for-measurements")
+	res, err := p.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: %d %.1000s %v", method, path, res.StatusCode, body, err)
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(body, answer)
+}
+
+// export has nothing to do: the daemon saw the commit.
+func (p *product) export() error { return nil }
+
+// imports is a webhook's nudge.
+func (p *product) imports() error { return p.request("POST", "mirror/sync", nil) }
+
+func (p *product) poll() error { return p.request("POST", "mirror/sync?wait=true", nil) }
+
+// settled waits until nothing is pending and no run is under way.
+func (p *product) settled() error {
+	for deadline := time.Now().Add(10 * time.Minute); ; {
+		var m struct {
+			State   string `json:"state"`
+			Pending int    `json:"pending_changes"`
+		}
+		if err := p.request("GET", "mirror", &m); err != nil {
+			return err
+		}
+		if m.State == "ok" && m.Pending == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the daemon does not come to rest: %+v\n%s", m, p.said())
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// state is what the daemon's process and its clone hold.
+type state struct {
+	Resident, Peak int64 // bytes
+	Descriptors    int
+	Threads        int
+	Packs, Loose   int
+}
+
+func (p *product) state() (s state) {
+	l := p.l
+	proc := filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid))
+	status, err := os.ReadFile(filepath.Join(proc, "status"))
+	l.must(err)
+	for line := range strings.Lines(string(status)) {
+		var n int64
+		switch {
+		case scan(line, "VmRSS:", &n):
+			s.Resident = n << 10
+		case scan(line, "VmHWM:", &n):
+			s.Peak = n << 10
+		case scan(line, "Threads:", &n):
+			s.Threads = int(n)
+		}
+	}
+	open, err := os.ReadDir(filepath.Join(proc, "fd"))
+	l.must(err)
+	s.Descriptors = len(open)
+	objects := filepath.Join(p.clone(), ".git", "objects")
+	packs, err := filepath.Glob(filepath.Join(objects, "pack", "*.pack"))
+	l.must(err)
+	loose, err := filepath.Glob(filepath.Join(objects, "??", "*"))
+	l.must(err)
+	s.Packs, s.Loose = len(packs), len(loose)
+	return s
+}
+
+func scan(line, key string, n *int64) bool {
+	rest, ok := strings.CutPrefix(line, key)
+	if !ok {
+		return false
+	}
+	_, err := fmt.Sscan(rest, n)
+	return err == nil
+}
+
+// clone is the working tree.
+func (p *product) clone() string {
+	found, err := filepath.Glob(filepath.Join(p.l.dir, "data", "clones", "*", ".git"))
+	p.l.must(err)
+	if len(found) != 1 {
+		p.l.b.Fatalf("the clone is not found: %q", found)
+	}
+	return filepath.Dir(found[0])
+}
