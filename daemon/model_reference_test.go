@@ -32,7 +32,7 @@ type kept struct {
 	reason        mirror.ConflictReason
 	decided       document.Policy
 	database, git doc
-	maybe         bool // it depends on what the brake held
+	maybe         bool // it depends on what the brake held, or on what a run looked at
 }
 
 // reference is one kind's entities at rest.
@@ -96,9 +96,12 @@ func (m *reference) settle(rows []*row, files map[string]*file, touched map[stri
 			m.conflicts = append(m.conflicts, e.conflicts...)
 			continue
 		}
-		// What an import or a deletion replaces after a rewrite is kept.
-		if after := m.rows[before.id]; after.deleted || !after.doc.equal(before.doc) {
-			m.conflicts = append(m.conflicts, kept{mirror.ConflictHistoryRewritten, document.PreferGit, before.doc, e.gitDoc(), after.deleted})
+		// What an import or a deletion replaces after a rewrite is kept, and what stays in
+		// the database only because deletions are kept.
+		after, parted := m.rows[before.id], e.file == nil && m.bases[e.slug] != nil && m.bases[e.slug].parted
+		if after.deleted || !after.doc.equal(before.doc) || parted {
+			maybe := after.deleted || parted && e.base.parted // which no run may have looked at
+			m.conflicts = append(m.conflicts, kept{mirror.ConflictHistoryRewritten, document.PreferGit, before.doc, e.gitDoc(), maybe})
 		}
 	}
 	m.oneRowEach()

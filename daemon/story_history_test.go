@@ -55,6 +55,31 @@ func TestForcePushToAnOlderCommit_F1(t *testing.T) {
 	})
 }
 
+// What only the database has after that, because deletions are kept, is not lost when
+// another file comes where it was.
+func TestForcePushWhereDeletionsAreKept_F1(t *testing.T) {
+	eachWorld(t, func(w *world) { w.config.Sync.Deletions = "keep" }, func(w *world) {
+		w.insert("toolkits", "slug", "'a'", "name", "'A'")
+		w.synced()
+		w.commit(bitbuckettest.Write("toolkits/b.json", `{"slug":"b","name":"written on the branch"}`))
+		w.synced()
+		w.must(w.repo.ForcePush("main", "main~1"))
+		w.synced()
+		if got := w.live("toolkits"); got != "2" {
+			t.Errorf("%s rows are left", got)
+		}
+		w.commit(bitbuckettest.Write("toolkits/b.json", `{"slug":"b","name":"another one"}`))
+		w.synced()
+		if got := w.query("SELECT name FROM toolkits WHERE slug = 'b'"); got != "another one" {
+			t.Errorf("row: %q", got)
+		}
+		if c := w.conflict(); c["reason"] != "history_rewritten" || c["database"].(map[string]any)["name"] != "written on the branch" {
+			t.Errorf("conflict: %v", c)
+		}
+		w.quiet()
+	})
+}
+
 // TestRemoteHistoryIsNeverRewritten_F2: the remote would refuse whatever is no
 // fast-forward, and nothing that we do ever needs it; each head of ours contains every
 // one that was there before.

@@ -56,11 +56,13 @@ func (p *planner) conflict(s *Subject, reason ConflictReason, decided document.P
 }
 
 // keepReplaced records what imports and deletions overwrite after the branch's history
-// was rewritten, those that wait for a person or a missing reference among them: the
-// runs that carry them out do not know of it any more.
+// was rewritten, those that wait for a person or a missing reference and those that are
+// kept among them: the runs that carry them out, or import another file there, do not
+// know of it any more.
 func (p *planner) keepReplaced() {
 	for _, d := range p.decisions {
-		replaces := d.writesRow() || d.Effect == Hold && d.Direction == ToDatabase || d.Effect == Refuse && len(d.Problem.WaitsFor) > 0
+		replaces := d.writesRow() || (d.Effect == Hold || d.Effect == Part) && d.Direction == ToDatabase ||
+			d.Effect == Refuse && len(d.Problem.WaitsFor) > 0
 		if replaces && d.live() && d.visible != nil && len(d.Conflicts) == 0 {
 			d.Conflicts = append(d.Conflicts, p.conflict(d.Subject, ConflictHistoryRewritten, document.PreferGit, nil))
 		}

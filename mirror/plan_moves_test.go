@@ -281,10 +281,19 @@ func TestFileWithSecretIsRefused(t *testing.T) {
 }
 
 func TestRewrittenHistoryKeepsWhatIsReplaced_F1(t *testing.T) {
-	s := subjectOf("a", "a", "b")
-	p := NewPlan(Input{Subjects: []*Subject{s}, Policy: document.PreferGit, Rules: DefaultRules, Mirrored: 100, HistoryRewritten: true})
-	if got := outcome(p.Decisions[0]); got != "import b, conflict history_rewritten for git" {
-		t.Errorf("got %q", got)
+	for _, c := range []struct{ database, git, want string }{
+		{"a", "b", "import b, conflict history_rewritten for git"},
+		{"a", "-", "part, conflict history_rewritten for git"}, // the next file there replaces it
+		{"-", "a", "part"},
+		{"b", "-", "export b"},
+	} {
+		rules := DefaultRules
+		rules.KeepDeleted = true
+		s := subjectOf("a", c.database, c.git)
+		p := NewPlan(Input{Subjects: []*Subject{s}, Policy: document.PreferGit, Rules: rules, Mirrored: 100, HistoryRewritten: true})
+		if got := outcome(p.Decisions[0]); got != c.want {
+			t.Errorf("%s, %s: got %q, want %q", c.database, c.git, got, c.want)
+		}
 	}
 }
 
