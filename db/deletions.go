@@ -19,14 +19,13 @@ func (d *DB) noteDeletions(tx *gorm.DB, m *mirror.Mirror, direction mirror.Direc
 	if n == 0 {
 		return nil
 	}
-	identity := identityKey(m.Identity)
-	var bases int64
-	if err := tx.Model(&baseRow{}).Where("organization_id = ? AND identity = ?", m.OrganizationID, identity).Count(&bases).Error; err != nil {
+	bases, err := countBases(tx, m)
+	if err != nil {
 		return err
 	}
 	return tx.Model(&deletionRow{}).Create(map[string]any{
-		"organization_id": m.OrganizationID, "identity": identity, "direction": string(direction),
-		"deleted": n, "mirrored": int(bases) + n, "settled_at": clause.Expr{SQL: d.sqlNow()},
+		"organization_id": m.OrganizationID, "identity": identityKey(m.Identity), "direction": string(direction),
+		"deleted": n, "mirrored": bases + n, "settled_at": clause.Expr{SQL: d.sqlNow()},
 	}).Error
 }
 

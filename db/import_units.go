@@ -27,7 +27,7 @@ func (im *importing) units() ([]unit, error) {
 			continue
 		}
 		var rows []struct{ ID, Slug string }
-		err := where(im.tx.Table(t.name), t.ours(), live, im.inText("slug", slugs.list())).
+		err := where(im.tx.Table(t.name), t.holding(im.DB, slugs.list())).
 			Where("organization_id = ?", im.mirror.OrganizationID).Select("id", "slug").Scan(&rows).Error
 		if err != nil {
 			return nil, err

@@ -56,18 +56,25 @@ type textArray []string
 
 func (a textArray) Value() (driver.Value, error) {
 	var b strings.Builder
+	size := 2
+	for _, v := range a {
+		size += len(v) + 3
+	}
+	b.Grow(size)
 	b.WriteByte('{')
 	for i, v := range a {
 		if i > 0 {
 			b.WriteByte(',')
 		}
 		b.WriteByte('"')
-		b.WriteString(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v))
+		b.WriteString(inArray.Replace(v))
 		b.WriteByte('"')
 	}
 	b.WriteByte('}')
 	return b.String(), nil
 }
+
+var inArray = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // jsonList is a list as SQLite's json_each reads it.
 type jsonList []string

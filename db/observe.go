@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 
@@ -41,6 +40,8 @@ type observing struct {
 	byRow   map[mirror.RowKey]*baseRow
 	left    map[mirror.Key]*unsettledRow
 	pushed  map[string]*baseRow // skills, by their intents
+	// anyIntents and anyLeft: there is something to read in these tables.
+	anyIntents, anyLeft bool
 }
 
 // wanted names what is to be loaded, by kind.
@@ -114,59 +115,19 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	if err := read(q.Entries, o.Intents); err != nil {
 		return nil, err
 	}
+	if full {
+		o.CountMirrored(len(s.bases))
+	}
 	return o, s.fill(o)
 }
 
-// counts reads what is remembered of the mirror as a whole.
-func (s *observing) counts(o *mirror.Observation, q mirror.Query) error {
-	scope := func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity)
-	}
-	var c connectionRow
-	err := s.tx.Select("requested").Where("organization_id = ? AND disconnected_at IS NULL", s.mirror.OrganizationID).Take(&c).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) && !q.Preview {
-		return mirror.ErrNoMirror
-	}
-	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
-		return err
-	}
-	o.Requested = c.Requested
-	var bases int64
-	if err := scope(s.tx.Model(&baseRow{})).Count(&bases).Error; err != nil {
-		return err
-	}
-	o.Mirrored, o.LargestMirrored = int(bases), int(bases)
-	var deletions []deletionRow
-	if err := scope(s.tx).Where("settled_at > " + s.sqlIn(-brakeWindow)).Find(&deletions).Error; err != nil {
-		return err
-	}
-	o.Deleted = map[mirror.Direction]int{}
-	for _, deletion := range deletions {
-		o.Deleted[mirror.Direction(deletion.Direction)] += deletion.Deleted
-		o.LargestMirrored = max(o.LargestMirrored, deletion.Mirrored)
-	}
-	var held []struct {
-		Reason, Direction string
-		Count             int
-	}
-	err = scope(s.tx.Model(&unsettledRow{})).Select("reason, direction, count(*) AS count").
-		Where("reason IN ? AND verdict = ''", []string{string(mirror.ReasonHeld), string(mirror.ReasonRebind)}).
-		Group("reason, direction").Scan(&held).Error
-	o.Held = map[mirror.Direction]int{}
-	for _, h := range held {
-		if mirror.Reason(h.Reason) == mirror.ReasonRebind {
-			o.HeldRebinds += h.Count
-		} else {
-			o.Held[mirror.Direction(h.Direction)] = h.Count
-		}
-	}
-	return err
-}
-
 func (s *observing) intents(o *mirror.Observation) error {
+	s.pushed = map[string]*baseRow{}
+	if !s.anyIntents {
+		return nil
+	}
 	var intents []intentRow
 	err := s.tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity).Order("id").Find(&intents).Error
-	s.pushed = map[string]*baseRow{}
 	for _, i := range intents {
 		if i.Kind == string(document.Skills) && !i.Deleted {
 			s.pushed[i.RowID] = &baseRow{Kind: i.Kind, RowID: i.RowID, Slug: i.Slug, ContentID: i.ContentID}

@@ -1,6 +1,8 @@
 package db
 
 import (
+	"slices"
+
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
@@ -11,9 +13,11 @@ import (
 // all loads every row, base and unsettled entity. Private rows only where a base
 // knows them.
 func (s *observing) all(_ []mirror.Entry, _ []*mirror.Intent) error {
-	if err := s.addBases(s.tx); err != nil {
+	bases, err := s.basesWhere(clause.Eq{Column: "identity", Value: s.identity})
+	if err != nil {
 		return err
 	}
+	s.addBases(bases)
 	if err := s.addUnsettled(s.tx); err != nil {
 		return err
 	}
@@ -59,6 +63,9 @@ func (s *observing) some(entries []mirror.Entry, intents []*mirror.Intent) error
 		if err := s.addWanted(k); err != nil {
 			return err
 		}
+	}
+	if err := s.addWantedBases(); err != nil {
+		return err
 	}
 	if err := s.addBaseRows(); err != nil {
 		return err
@@ -130,6 +137,9 @@ func (s *observing) naming(column string, slugs []string) clause.Expression {
 // addOpen loads the unsettled entities that are due, wait for one of the servers,
 // or stand at a wanted path or row.
 func (s *observing) addOpen(servers []string) error {
+	if !s.anyLeft {
+		return nil
+	}
 	var paths, ids []string
 	for _, k := range document.Kinds { // a path begins with its kind's directory: they do not mix
 		paths = append(paths, s.wanted.paths[k].list()...)
@@ -148,7 +158,7 @@ func (s *observing) addOpen(servers []string) error {
 	return s.addUnsettled(where(s.tx, anyOf(conditions)))
 }
 
-// addWanted loads a kind's wanted rows, their bases, and the bases at their paths.
+// addWanted loads a kind's wanted rows.
 func (s *observing) addWanted(k document.Kind) error {
 	t := tables[k]
 	if ids := s.wanted.ids[k].list(); len(ids) > 0 {
@@ -174,31 +184,56 @@ func (s *observing) addWanted(k document.Kind) error {
 		}
 		s.addRows(rows)
 	}
-	ids := set{}
-	for id := range s.wanted.ids[k] {
-		ids[id] = true // its row may be gone for good
+	return nil
+}
+
+// addWantedBases loads the bases of the wanted rows, and those at the wanted paths.
+//
+// Neither query names more columns than tell its rows: a planner without statistics
+// takes every further condition for selective, and walks all of a kind's bases.
+func (s *observing) addWantedBases() error {
+	wanted := map[mirror.RowKey]bool{}
+	for k, ids := range s.wanted.ids {
+		for id := range ids {
+			wanted[mirror.RowKey{Kind: k, ID: id}] = true // its row may be gone for good
+		}
 	}
 	for key, r := range s.rows {
-		if key.Kind == k {
-			ids[key.ID] = true
-			s.want(k, "", r.record.entity().Slug, "")
-		}
+		wanted[key] = true
+		s.want(key.Kind, "", r.record.entity().Slug, "")
+	}
+	ids := set{}
+	for key := range wanted {
+		ids[key.ID] = true
 	}
 	if len(ids) > 0 {
-		if err := s.addBases(where(s.tx.Where("kind = ?", k), s.inText("row_id", ids.list()))); err != nil {
+		bases, err := s.basesWhere(s.inText("row_id", ids.list()))
+		if err != nil {
 			return err
 		}
+		s.addBases(slices.DeleteFunc(bases, func(b *baseRow) bool {
+			return b.Identity != s.identity || !wanted[mirror.RowKey{Kind: document.Kind(b.Kind), ID: b.RowID}]
+		}))
 	}
-	var paths []string
-	for path := range s.wanted.paths[k] {
-		if s.bases[mirror.Key{Kind: k, Path: path}] == nil {
-			paths = append(paths, path)
+	var kinds, paths []string
+	for _, k := range document.Kinds {
+		before := len(paths)
+		for path := range s.wanted.paths[k] {
+			if s.bases[mirror.Key{Kind: k, Path: path}] == nil {
+				paths = append(paths, path)
+			}
+		}
+		if len(paths) > before {
+			kinds = append(kinds, string(k))
 		}
 	}
-	if len(paths) > 0 {
-		return s.addBases(where(s.tx.Where("kind = ?", k), s.inText("path", paths)))
+	if len(paths) == 0 {
+		return nil
 	}
-	return nil
+	slices.Sort(paths)
+	bases, err := s.basesWhere(clause.Eq{Column: "identity", Value: s.identity}, s.inText("kind", kinds), s.inText("path", paths))
+	s.addBases(bases)
+	return err
 }
 
 // addBaseRows loads the rows of bases that are still missing.
@@ -230,14 +265,17 @@ func (s *observing) addRows(rows []*storedRow) {
 	}
 }
 
-func (s *observing) addBases(tx *gorm.DB) error {
+func (s *observing) basesWhere(conditions ...clause.Expression) ([]*baseRow, error) {
 	var bases []*baseRow
-	err := tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity).Find(&bases).Error
+	err := where(s.tx, conditions...).Where("organization_id = ?", s.mirror.OrganizationID).Find(&bases).Error
+	return bases, err
+}
+
+func (s *observing) addBases(bases []*baseRow) {
 	for _, b := range bases {
 		s.bases[b.key()] = b
 		s.byRow[mirror.RowKey{Kind: document.Kind(b.Kind), ID: b.RowID}] = b
 	}
-	return err
 }
 
 func (s *observing) addUnsettled(tx *gorm.DB) error {

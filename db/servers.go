@@ -16,7 +16,7 @@ func (d *DB) Servers(ctx context.Context, m *mirror.Mirror, slugs []string) (map
 	}
 	t := tables[document.MCPServers]
 	tx := d.gorm.WithContext(ctx).Select("id", "slug", "tools")
-	rows, err := d.load(tx, m.OrganizationID, t, t.ours(), live, d.inText("slug", slugs))
+	rows, err := d.load(tx, m.OrganizationID, t, t.holding(d, slugs))
 	if err != nil {
 		return nil, d.fault(err)
 	}

@@ -323,13 +323,15 @@ func (f *File) read(ctx context.Context, c Clone, limits document.Limits) error 
 }
 
 // load fetches what only some decisions need: agreed contents for merges and
-// renames, and the servers that toolkits name.
+// renames, the number of entities for the brake, and the servers that toolkits name.
 func (v *view) load(ctx context.Context, m *Mirror, store Store) error {
 	var bases []*Base
 	slugs := map[string]bool{}
+	vanished := len(v.foundDrops) > 0
 	for _, s := range v.subjects {
 		s.prepare()
 		git, db := s.gitChange(), s.databaseChange()
+		vanished = vanished || s.Base != nil && (git == deleted || db == deleted || db == private)
 		if s.Base != nil && s.Base.Content == nil && (git == deleted || s.Taken != "" || (git != same && db != same)) {
 			bases = append(bases, s.Base)
 		}
@@ -347,6 +349,13 @@ func (v *view) load(ctx context.Context, m *Mirror, store Store) error {
 		if err := store.Contents(ctx, m, bases); err != nil {
 			return err
 		}
+	}
+	if vanished && !v.full {
+		n, err := store.Mirrored(ctx, m)
+		if err != nil {
+			return err
+		}
+		v.obs.CountMirrored(n)
 	}
 	if len(slugs) == 0 {
 		return nil

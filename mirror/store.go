@@ -166,6 +166,8 @@ type Observation struct {
 	Intents   []*Intent
 	Unsettled []*Unsettled
 	// Mirrored is the number of bases; LargestMirrored the largest within the last hour.
+	// Counting reads them all: where the query was not for all of them, Mirrored says no
+	// more than whether there are any (1), until Store.Mirrored has counted.
 	Mirrored, LargestMirrored int
 	// Deleted counts the deletions settled within the last hour; Held those that wait for a person.
 	Deleted, Held map[Direction]int
@@ -173,6 +175,11 @@ type Observation struct {
 	HeldRebinds int
 	// Requested is Mirror.Requested in this snapshot.
 	Requested int64
+}
+
+// CountMirrored takes the number of bases.
+func (o *Observation) CountMirrored(n int) {
+	o.Mirrored, o.LargestMirrored = n, max(o.LargestMirrored, n)
 }
 
 // RowStatus writes a row's git_integration.
@@ -248,6 +255,8 @@ type Store interface {
 	Identify(ctx context.Context, m *Mirror, identity Identity, repository Repository) error
 	// Observe reads the database's side.
 	Observe(ctx context.Context, m *Mirror, q Query) (*Observation, error)
+	// Mirrored counts the bases.
+	Mirrored(ctx context.Context, m *Mirror) (int, error)
 	// Contents fills Base.Content.
 	Contents(ctx context.Context, m *Mirror, bases []*Base) error
 	// Servers tells of the organization-level MCP servers with these slugs; absent ones are left out.
