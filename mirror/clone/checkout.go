@@ -15,6 +15,9 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
+// syncAll is flush, but in tests that would wait for a shared disk.
+var syncAll = flush
+
 // Checkout brings working files, index and the local branch to head.
 func (c *Clone) Checkout(ctx context.Context, head mirror.Hash) error {
 	c.mu.Lock()

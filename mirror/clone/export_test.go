@@ -15,3 +15,10 @@ func SyncCounted(f func()) (n int) {
 	f()
 	return n
 }
+
+// KeepSync brings the flush back that SkipSync took, until the function it gives is called.
+func KeepSync() (back func()) {
+	old := syncAll
+	syncAll = flush
+	return func() { syncAll = old }
+}

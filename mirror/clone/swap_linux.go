@@ -38,5 +38,5 @@ func renameat2(dir *os.File, a, b string, flags uint) error {
 	}
 }
 
-// syncAll makes everything written so far durable, in one go for the whole batch.
-var syncAll = func(dir *os.File) error { return unix.Syncfs(int(dir.Fd())) }
+// flush makes everything written so far durable, in one go for the whole batch.
+func flush(dir *os.File) error { return unix.Syncfs(int(dir.Fd())) }

@@ -13,4 +13,4 @@ var errNotDir error = syscall.ENOTDIR
 func exchange(*os.File, string, string) error  { return errors.ErrUnsupported }
 func renameNew(*os.File, string, string) error { return errors.ErrUnsupported }
 
-var syncAll = func(dir *os.File) error { return dir.Sync() }
+func flush(dir *os.File) error { return dir.Sync() }
