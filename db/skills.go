@@ -173,16 +173,15 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 	}
 	t := tables[document.Skills]
 	var written []*storedRow
-	for id := range ids {
+	var skills []*skillRow
+	var updated []record
+	var files []skillFileRow
+	var missing []string
+	drop := map[string][]string{}
+	for _, id := range ids.list() {
 		r := rows[id]
 		if r == nil {
-			var there int64
-			if err := tx.Model(&skillRow{}).Where("id = ?", id).Count(&there).Error; err != nil {
-				return nil, err
-			}
-			if there > 0 {
-				locked = append(locked, id)
-			}
+			missing = append(missing, id)
 			continue
 		}
 		doc := behind[id]
@@ -190,17 +189,24 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 			continue // somebody did it meanwhile
 		}
 		skill := r.record.(*skillRow)
-		drop, write := putFiles(skill, doc)
-		if err := d.writeFiles(tx, []*skillRow{skill}, map[string][]string{id: drop}, write); err != nil {
-			return nil, err
-		}
+		var write []skillFileRow
+		drop[id], write = putFiles(skill, doc)
 		skill.Entity.UpdatedAt = at(d.now())
-		if err := d.updateRows(tx, t, []record{skill}); err != nil {
-			return nil, err
-		}
+		skills, updated, files = append(skills, skill), append(updated, skill), append(files, write...)
 		if agreed[id].Digest == doc.Digest() {
 			written = append(written, readRow(document.Skills, skill))
 		}
+	}
+	if len(missing) > 0 { // or gone for good
+		if err := where(tx.Model(&skillRow{}), d.inUUID("id", missing)).Order("id").Pluck("id", &locked).Error; err != nil {
+			return nil, err
+		}
+	}
+	if err := d.writeFiles(tx, skills, drop, files); err != nil {
+		return nil, err
+	}
+	if err := d.updateRows(tx, t, updated); err != nil {
+		return nil, err
 	}
 	own, err := d.ownChanges(tx, m.OrganizationID, t, written)
 	if err != nil {
