@@ -389,6 +389,23 @@ func TestOneFlushForABatch_H6(t *testing.T) {
 	}
 }
 
+// The index that a checkout wrote is not read again, though people's git may look at it.
+func TestOwnIndexIsNotReadAgain_P2(t *testing.T) {
+	w := newWorld(t)
+	head := w.push(t, "", files{"toolkits/a.json": "1", "commands/b.json": "1"})
+	for i := range 3 {
+		if !w.KnowsIndex() {
+			t.Fatalf("after checkout %d the index is somebody's", i)
+		}
+		git(t, w.dir, "--no-optional-locks", "status", "--porcelain")
+		head = w.push(t, head, files{"toolkits/a.json": fmt.Sprint("x", i)})
+	}
+	git(t, w.dir, "update-index", "--force-remove", "commands/b.json")
+	if w.KnowsIndex() {
+		t.Error("what somebody wrote is taken for ours")
+	}
+}
+
 func TestWhatSomebodyStagedOrRemoved(t *testing.T) {
 	w := newWorld(t)
 	w.commit("main", files{"toolkits/a.json": "1", "toolkits/b.json": "1", "toolkits/c.json": "1", "toolkits/d.json": "1"})

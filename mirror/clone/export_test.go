@@ -22,3 +22,6 @@ func KeepSync() (back func()) {
 	syncAll = flush
 	return func() { syncAll = old }
 }
+
+// KnowsIndex reports whether the next checkout takes the index from memory.
+func (c *Clone) KnowsIndex() bool { return c.index != nil && !c.indexForeign && c.indexOurs() }

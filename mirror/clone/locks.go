@@ -143,6 +143,7 @@ func (l *lockFile) commit(data []byte) error {
 	if err != nil {
 		return cloneFault("The clone cannot be written.", err)
 	}
+	l.c.git.Remove(l.mark) // the second name; without it the file's state is final
 	return nil
 }
 
