@@ -49,6 +49,7 @@ type DB struct {
 	sql      *sql.DB
 	postgres bool   // else SQLite
 	url      string // PostgreSQL's, for connections of their own
+	file     string // SQLite's
 	sealer   *Sealer
 	limits   atomic.Pointer[document.Limits]
 	log      *slog.Logger
@@ -74,7 +75,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		}
 		dialector = postgres.New(postgres.Config{Conn: d.sql})
 	} else {
-		if d.sql, err = openSQLite(o.DataDir); err != nil {
+		if d.file, err = filepath.Abs(filepath.Join(o.DataDir, FileName)); err != nil {
+			return nil, unusable(err)
+		}
+		if d.sql, err = openSQLite(d.file); err != nil {
 			return nil, err
 		}
 		dialector = gormlite.OpenDB(d.sql)
@@ -125,13 +129,9 @@ func openPostgres(address string) (*sql.DB, error) {
 // openSQLite opens the file in WAL mode: readers never wait. Writing transactions
 // begin IMMEDIATE, so that two of them, in this process or another, queue up
 // instead of failing halfway.
-func openSQLite(dir string) (*sql.DB, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func openSQLite(path string) (*sql.DB, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, unusable(err)
-	}
-	path, err := filepath.Abs(filepath.Join(dir, FileName))
-	if err != nil {
-		return nil, unreachable(err)
 	}
 	// Made by hand for its mode: the file holds secrets.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)

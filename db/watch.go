@@ -17,8 +17,9 @@ import (
 //	                      after every (re)connect all that is pending is woken.
 //	PostgreSQL, no notify the pending set is read each second (PgBouncer in
 //	                      transaction mode cannot LISTEN).
-//	SQLite                ten times a second it is asked whether anybody has committed
-//	                      anything, and only then is the pending set read.
+//	SQLite                when its log is written to, and ten times a second, it is asked
+//	                      whether anybody has committed anything, and only then is the
+//	                      pending set read.
 //
 // The pending set of a mirror are its captured changes and unanswered requests. A
 // poll wakes a mirror when that set is another than at the poll before: one that
@@ -40,6 +41,7 @@ func (d *DB) Watch(ctx context.Context, notify bool, wake func(organizationID st
 			t := time.NewTicker(every)
 			return t.C, t.Stop
 		},
+		hints: d.hints,
 	}
 	return w.run(ctx, notify)
 }
@@ -51,6 +53,7 @@ type watcher struct {
 	keepalive  time.Duration
 	firstPause time.Duration
 	tick       func(every time.Duration) (<-chan time.Time, func())
+	hints      func() (<-chan time.Time, func())
 	// watching is called when from now on nothing is missed.
 	watching func()
 }
@@ -90,12 +93,12 @@ func (w *watcher) run(ctx context.Context, notify bool) error {
 
 // pollServer watches PostgreSQL without LISTEN.
 func (w *watcher) pollServer(ctx context.Context) error {
-	return w.poll(ctx, pollPostgres, func(context.Context) (bool, error) { return true, nil })
+	return w.poll(ctx, pollPostgres, nil, func(context.Context) (bool, error) { return true, nil })
 }
 
-// poll looks at the pending set at once and then, at every tick, if changed says
-// that it may have changed.
-func (w *watcher) poll(ctx context.Context, every time.Duration, changed func(context.Context) (bool, error)) error {
+// poll looks at the pending set at once and then, at every tick and hint, if changed
+// says that it may have changed.
+func (w *watcher) poll(ctx context.Context, every time.Duration, hints <-chan time.Time, changed func(context.Context) (bool, error)) error {
 	ticks, stop := w.tick(every)
 	defer stop()
 	var before map[string]pending
@@ -121,6 +124,7 @@ func (w *watcher) poll(ctx context.Context, every time.Duration, changed func(co
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticks:
+		case <-hints:
 		}
 	}
 }

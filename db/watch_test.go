@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"github.com/confmirror/confmirror/db/dbtest"
 )
 
 // watching is a watcher under test.
@@ -16,6 +18,11 @@ type watching struct {
 
 func watch(t *testing.T, d *DB, notify bool) *watching {
 	t.Helper()
+	return watchWith(t, d, notify, func() (<-chan time.Time, func()) { return nil, func() {} })
+}
+
+func watchWith(t *testing.T, d *DB, notify bool, hints func() (<-chan time.Time, func())) *watching {
+	t.Helper()
 	w := &watching{t: t, ticks: make(chan time.Time), ready: make(chan struct{}, 1000), woken: make(chan string, 1000)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -23,6 +30,7 @@ func watch(t *testing.T, d *DB, notify bool) *watching {
 		done <- (&watcher{
 			db: d, wake: func(id string) { w.woken <- id }, keepalive: 20 * time.Millisecond, firstPause: time.Millisecond,
 			tick:     func(time.Duration) (<-chan time.Time, func()) { return w.ticks, func() {} },
+			hints:    hints,
 			watching: func() { w.ready <- struct{}{} },
 		}).run(ctx, notify)
 	}()
@@ -200,4 +208,23 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 func postgresDB(t *testing.T) *DB {
 	t.Helper()
 	return open(t, migrated.Postgres(t))
+}
+
+// Without any tick: the log of the database tells of each commit.
+func TestWatchSQLiteByItsLog(t *testing.T) {
+	d := open(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)})
+	if err := d.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	one := connect(t, d, "one")
+	settled(t, d)
+	w := watchWith(t, d, false, d.hints)
+	w.all()
+	for _, slug := range []string{"a", "b", "c"} {
+		insert(t, d, one, slug)
+		if id := w.next(); id != one {
+			t.Fatalf("%s was woken", id)
+		}
+		settled(t, d)
+	}
 }
