@@ -2,13 +2,14 @@ package daemon_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
 // TestThousandsOfBadFiles_I1_P10: each is told once, with the requests that one file
-// takes; the next run costs nothing.
+// takes, and the run's row and the log stay short; the next run costs nothing.
 func TestThousandsOfBadFiles_I1_P10(t *testing.T) {
 	const n = 2500
 	eachWorld(t, nil, func(w *world) {
@@ -24,6 +25,19 @@ func TestThousandsOfBadFiles_I1_P10(t *testing.T) {
 		report := w.synced()
 		if report["errors"].(float64) != n || report["imported"].(float64) != 1 {
 			w.t.Errorf("%v errors, %v imported", report["errors"], report["imported"])
+		}
+		recorded := w.get("mirror/runs/" + report["run_id"].(string))
+		if listed := len(recorded["actions"].([]any)); listed != 1000 || recorded["actions_left_out"].(float64) != n+1-1000 {
+			w.t.Errorf("%d actions are recorded, %v left out", listed, recorded["actions_left_out"])
+		}
+		warned := 0
+		for line := range strings.Lines(w.log.String()) {
+			if strings.Contains(line, "run="+report["run_id"].(string)) && strings.Contains(line, "level=WARN") {
+				warned++
+			}
+		}
+		if warned != 21 || !strings.Contains(w.log.String(), "what=refused more=2480") {
+			w.t.Errorf("%d warnings of the run", warned)
 		}
 		if requests := w.standIn.Count() - before; requests > 3 { // the refs, the objects, and what asks who is there
 			w.t.Errorf("%d requests", requests)

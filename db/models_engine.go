@@ -99,6 +99,7 @@ type runRow struct {
 	SyncedCommit   string
 	Detail         jsonColumn
 	Actions        jsonColumn
+	ActionsLeftOut int
 	DurationMS     int64 `gorm:"column:duration_ms"`
 	StartedAt      timestamp
 	EndedAt        timestamp

@@ -15,7 +15,7 @@ func (r *runRow) report() *mirror.Report {
 	report := &mirror.Report{
 		RunID: r.RunID, Trigger: r.Trigger, State: mirror.StateName(r.State),
 		Exported: r.Exported, Imported: r.Imported, Deleted: r.Deleted, Merged: r.Merged, Conflicts: r.Conflicts, Errors: r.Errors,
-		Commits: []mirror.Hash{}, SyncedCommit: mirror.Hash(r.SyncedCommit), StartedAt: r.StartedAt.Time, DurationMS: r.DurationMS,
+		Commits: []mirror.Hash{}, SyncedCommit: mirror.Hash(r.SyncedCommit), ActionsLeftOut: r.ActionsLeftOut, StartedAt: r.StartedAt.Time, DurationMS: r.DurationMS,
 	}
 	// We wrote these; one that cannot be read is left out.
 	_ = json.Unmarshal([]byte(r.Commits), &report.Commits)

@@ -15,7 +15,7 @@ import (
 // mirror's row, whose lock it keeps: two settles of a mirror are serial, and one
 // of a holder that has lost the lease writes nothing.
 func (d *DB) Settle(ctx context.Context, m *mirror.Mirror, s *mirror.Settlement) error {
-	return d.write(ctx, func(tx *gorm.DB) error {
+	err := d.write(ctx, func(tx *gorm.DB) error {
 		if err := d.settleMirror(tx, m, s); err != nil {
 			return err
 		}
@@ -43,6 +43,10 @@ func (d *DB) Settle(ctx context.Context, m *mirror.Mirror, s *mirror.Settlement)
 		}
 		return d.settleHistory(tx, m, s)
 	})
+	if err == nil {
+		d.refreshStatistics(ctx, len(s.Bases))
+	}
+	return err
 }
 
 func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) error {
@@ -265,7 +269,7 @@ func (d *DB) runRow(m *mirror.Mirror, r *mirror.Report) (*runRow, error) {
 	row := &runRow{
 		RunID: r.RunID, OrganizationID: m.OrganizationID, Trigger: r.Trigger, State: string(r.State),
 		Exported: r.Exported, Imported: r.Imported, Deleted: r.Deleted, Merged: r.Merged, Conflicts: r.Conflicts, Errors: r.Errors,
-		SyncedCommit: string(r.SyncedCommit), DurationMS: r.DurationMS, StartedAt: at(r.StartedAt), EndedAt: at(d.now()),
+		SyncedCommit: string(r.SyncedCommit), ActionsLeftOut: r.ActionsLeftOut, DurationMS: r.DurationMS, StartedAt: at(r.StartedAt), EndedAt: at(d.now()),
 	}
 	for _, column := range []struct {
 		to    *jsonColumn

@@ -182,7 +182,7 @@ func TestRunPages(t *testing.T) {
 				report := &mirror.Report{
 					RunID: fmt.Sprintf("%s-%d", organization[:8], i), Trigger: "poll", State: mirror.StateOK, Exported: i,
 					Commits: []mirror.Hash{"c1"}, StartedAt: start.Add(time.Duration(i/2) * time.Minute),
-					Actions: []mirror.Action{{Kind: document.Toolkits, Slug: "a", Verb: mirror.VerbCreate}},
+					Actions: []mirror.Action{{Kind: document.Toolkits, Slug: "a", Verb: mirror.VerbCreate}}, ActionsLeftOut: i,
 				}
 				if err := d.gorm.Create(must(d.runRow(&mirror.Mirror{OrganizationID: organization}, report))(t)).Error; err != nil {
 					t.Fatal(err)
@@ -207,7 +207,7 @@ func TestRunPages(t *testing.T) {
 			t.Error(diff)
 		}
 		one := must(d.Run(ctx, id, id[:8]+"-3"))(t)
-		if one.Exported != 3 || len(one.Actions) != 1 || len(one.Commits) != 1 || !one.StartedAt.Equal(start.Add(time.Minute)) {
+		if one.Exported != 3 || len(one.Actions) != 1 || one.ActionsLeftOut != 3 || len(one.Commits) != 1 || !one.StartedAt.Equal(start.Add(time.Minute)) {
 			t.Errorf("run %+v", one)
 		}
 		if _, err := d.Run(ctx, id, other[:8]+"-3"); !errors.Is(err, ErrNotFound) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/confmirror/confmirror/mirror/document"
@@ -25,11 +26,13 @@ type apply struct {
 	behind []*Unsettled
 	// rowsDeleted counts this round's deletions in the database.
 	rowsDeleted int
-	s           Settlement
+	// logged counts what the log says of single entities.
+	logged map[happening]int
+	s      Settlement
 }
 
 func newApply(r *run, v *view, p *Plan) *apply {
-	a := &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}}
+	a := &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}, logged: map[happening]int{}}
 	return a
 }
 
@@ -113,7 +116,9 @@ func (a *apply) rowChange(d *Decision) *RowChange {
 }
 
 func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
-	log := a.log.With("kind", d.Kind, "slug", d.Slug(), "path", c.Key.Path)
+	log := func(what string, args ...any) {
+		a.said(slog.LevelInfo, what, append([]any{"kind", d.Kind, "slug", d.Slug(), "path", c.Key.Path}, args...)...)
+	}
 	switch {
 	case o.Raced:
 		a.raced++
@@ -123,7 +128,7 @@ func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
 			u = d.Left.due()
 		}
 		a.leave(d, u)
-		log.Info("row was edited meanwhile, left for the next round")
+		log("row was edited meanwhile, left for the next round")
 		return
 	case o.Problem != nil:
 		d.Effect, d.Problem, d.Document, d.toRow, d.toFile = Refuse, o.Problem, nil, false, false
@@ -136,28 +141,22 @@ func (a *apply) afterImport(d *Decision, c *RowChange, o Outcome) {
 	}
 	a.s.Consumed = append(a.s.Consumed, o.Own...)
 	if d.rebound != nil {
-		log.Warn("credentials go to another target", "from", d.rebound.from, "to", d.rebound.to)
+		a.log.Warn("credentials go to another target", "kind", d.Kind, "slug", d.Slug(), "path", c.Key.Path, "from", d.rebound.from, "to", d.rebound.to)
 	}
 	a.tell(d) // it is done, whatever becomes of the round
 	switch {
 	case d.Effect == RemoveRow:
 		a.report.Deleted++
 		a.rowsDeleted++
-		log.Info("soft-deleted in the database")
+		log("soft-deleted in the database")
 	case c.KeepChanges:
 		a.report.Merged++
-		log.Info("merged into the database")
+		log("merged into the database")
 	default:
 		a.report.Imported++
-		log.Info("imported", "row", o.RowID)
+		log("imported", "row", o.RowID)
 	}
 	a.report.Conflicts += len(d.Conflicts)
-}
-
-// tell adds a decision's actions to the report, once.
-func (a *apply) tell(d *Decision) {
-	a.report.Actions = append(a.report.Actions, d.actions...)
-	d.actions = nil
 }
 
 func rowID(d *Decision) string {

@@ -75,7 +75,9 @@ type Report struct {
 	StartedAt    time.Time `json:"started_at"`
 	DurationMS   int64     `json:"duration_ms"`
 	Detail       *Detail   `json:"detail,omitempty"`
-	Actions      []Action  `json:"actions,omitempty"`
+	// Actions are the first of them; ActionsLeftOut is how many there were beside these.
+	Actions        []Action `json:"actions,omitempty"`
+	ActionsLeftOut int      `json:"actions_left_out,omitempty"`
 	// Open is how many rows others kept locked or went on changing: they are left
 	// for another run, which nothing but the caller brings about.
 	Open int `json:"-"`

@@ -137,6 +137,7 @@ func (r *run) round(ctx context.Context) error {
 	in.HistoryRewritten = r.sawRewrite
 	plan := NewPlan(in)
 	a := newApply(r, v, plan)
+	defer a.saidMore()
 	if a.idle() {
 		r.report.SyncedCommit = v.head
 		return a.checkout(ctx) // a crash may have come between an earlier settle and its checkout

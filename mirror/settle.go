@@ -191,7 +191,7 @@ func (a *apply) settleDecision(d *Decision, e *export) {
 		}
 		if e != nil {
 			a.report.Deleted++
-			a.logged(d, "deleted on the branch")
+			a.exported(d, "deleted on the branch")
 		}
 	case Forget:
 		a.s.DropBases = append(a.s.DropBases, d.Base.Key)
@@ -253,7 +253,7 @@ func (a *apply) settleConverged(d *Decision, e *export) {
 		base = e.base
 		if !d.toRow {
 			a.report.Exported++
-			a.logged(d, "exported")
+			a.exported(d, "exported")
 		}
 	} else {
 		f := d.file()
@@ -287,7 +287,7 @@ func (a *apply) settleRefused(d *Decision) {
 	if d.recorded() {
 		level = slog.LevelDebug
 	}
-	a.log.Log(context.Background(), level, "refused", "kind", d.Kind, "slug", d.Slug(), "path", f.Path, "code", d.Problem.Code, "problem", d.Problem.Message)
+	a.said(level, "refused", "kind", d.Kind, "slug", d.Slug(), "path", f.Path, "code", d.Problem.Code, "problem", d.Problem.Message)
 	if (d.RowProblem || d.atTarget) && d.Left != nil && d.Left.Reason != ReasonInvalid {
 		for _, key := range a.keys(d) {
 			a.close(key) // it is held, blocked or raced no longer
@@ -316,8 +316,4 @@ func (a *apply) settleRefused(d *Decision) {
 func (a *apply) formMoved(d *Decision) bool {
 	f := d.file()
 	return d.Effect == Nothing && d.Base != nil && d.live() && f.Exists() && f.Document != nil && f.GitID != d.Base.GitID
-}
-
-func (a *apply) logged(d *Decision, what string) {
-	a.log.Info(what, "kind", d.Kind, "slug", d.Slug(), "path", d.Path(a.layout), "commit", a.head)
 }

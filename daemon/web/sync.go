@@ -9,7 +9,7 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-// maxActions bounds the list of actions in one answer.
+// maxActions bounds the list of a plan's actions; that of a run's is bounded by the run.
 const maxActions = 10_000
 
 // runnable is the failure of a mirror that does not run until somebody lets it.
@@ -51,7 +51,6 @@ func (s *Server) postSync(c *call) error {
 	}
 	answer := *report
 	answer.Commits = orEmpty(answer.Commits)
-	answer.Actions = answer.Actions[:min(len(answer.Actions), maxActions)]
 	return c.reply(http.StatusOK, answer)
 }
 
@@ -108,7 +107,6 @@ func (s *Server) getRun(c *call) error {
 		return err
 	}
 	run.Commits = orEmpty(run.Commits)
-	run.Actions = run.Actions[:min(len(run.Actions), maxActions)]
 	return c.reply(http.StatusOK, run)
 }
 

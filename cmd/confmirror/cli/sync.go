@@ -99,8 +99,8 @@ func (p *Program) printRun(r *mirror.Report, now *db.Status) (status int) {
 	for _, a := range r.Actions[:min(len(r.Actions), mostActions)] {
 		fmt.Fprintf(p.Stdout, "  %s\n", actionLine(a))
 	}
-	if more := len(r.Actions) - mostActions; more > 0 {
-		fmt.Fprintf(p.Stdout, "  and %d more: GET mirror/runs/%s has them all\n", more, r.RunID)
+	if more := len(r.Actions) - mostActions + r.ActionsLeftOut; more > 0 {
+		fmt.Fprintf(p.Stdout, "  and %d more: GET mirror/runs/%s lists %d in all\n", more, r.RunID, len(r.Actions))
 	}
 	for _, commit := range r.Commits {
 		fmt.Fprintf(p.Stdout, "  pushed commit %s\n", short(commit))
