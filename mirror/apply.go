@@ -177,23 +177,33 @@ func newBase(d *Decision, path, gitID string, doc *document.Document, content *C
 	}
 }
 
+// keep writes the conflicts that neither an import nor a push brings along: whatever
+// becomes of the push, the round settles these decisions.
+func (a *apply) keep(ctx context.Context) error {
+	var conflicts []*Conflict
+	for _, d := range a.plan.Decisions {
+		if !a.skip[d] && !d.toRow && !d.toFile {
+			conflicts = append(conflicts, d.Conflicts...)
+		}
+	}
+	return a.intend(ctx, nil, conflicts)
+}
+
 // export commits and pushes what the database changed. The error is a fault of the
 // push, ErrStale, or a failure before it; imports are not undone by it.
 func (a *apply) export(ctx context.Context) error {
 	var conflicts []*Conflict
 	for _, d := range a.plan.Decisions {
-		if a.skip[d] {
+		if a.skip[d] || !d.toFile {
 			continue
 		}
-		if d.toFile {
-			a.exports = append(a.exports, a.newExport(d))
-		}
+		a.exports = append(a.exports, a.newExport(d))
 		if !d.toRow {
 			conflicts = append(conflicts, d.Conflicts...)
 		}
 	}
 	if len(a.exports) == 0 {
-		return a.intend(ctx, nil, conflicts)
+		return nil
 	}
 	if a.req.Refused != nil {
 		return a.req.Refused

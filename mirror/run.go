@@ -145,6 +145,9 @@ func (r *run) round(ctx context.Context) error {
 	if err := a.importRows(ctx); err != nil {
 		return err
 	}
+	if err := a.keep(ctx); err != nil {
+		return err
+	}
 	pushFault := a.export(ctx)
 	if errors.Is(pushFault, ErrStale) {
 		return pushFault

@@ -1,0 +1,60 @@
+package daemon_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+)
+
+// What a decision keeps that no push brings along is kept whatever becomes of the run's
+// push: the next run does not know any more that history was rewritten.
+func TestConflictsDoNotWaitForAPush_F1(t *testing.T) {
+	rules := mirror.DefaultRules
+	rules.KeepDeleted = true
+	refused := &mirror.Fault{Code: mirror.CodeBranchRestricted, Message: "No.", Remedy: "None.", Class: mirror.Permanent}
+	for name, c := range map[string]struct {
+		at  *boundary
+		req mirror.Request
+	}{
+		"the database fails":    {at: &boundary{err: errBroken}},
+		"the push is not taken": {at: &boundary{step: 2, err: refused}},
+		"the push is not tried": {at: &boundary{step: -1}, req: mirror.Request{Refused: refused}},
+		"the process is killed": {at: &boundary{step: 1, err: errCrash}},
+		"nothing happens":       {at: &boundary{step: -1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachClocked(t, func(w *clocked) {
+				run := func(at *boundary, req mirror.Request) error {
+					runner := &mirror.Runner{Store: failingStore{w.store, at}, Rules: rules, Committer: modelCommitter, Now: w.now, Logger: w.logger()}
+					req.RunID, req.Trigger, req.Look = uuid.NewString(), "test", true
+					_, err := runner.Run(t.Context(), w.load(), failingClone{w.clone, at}, req)
+					return err
+				}
+				at := *c.at
+				never := &boundary{step: -1}
+				w.insert("toolkits", "slug", "'a'", "name", "'A'")
+				w.must(run(never, mirror.Request{}))
+				w.commit(bitbuckettest.Write("toolkits/b.json", `{"slug":"b","name":"B"}`))
+				w.must(run(never, mirror.Request{}))
+				w.must(w.repo.ForcePush("main", "main~1"))
+				w.exec("UPDATE toolkits SET name = 'edited' WHERE slug = 'a'")
+				if err := run(&at, c.req); (err == nil) != (at.err == nil && c.req.Refused == nil) {
+					t.Errorf("the run ended with %v", err)
+				}
+				w.must(run(never, mirror.Request{}))
+				if !w.branchHas("toolkits/a.json", "edited") {
+					t.Errorf("not exported: %v", w.files())
+				}
+				if kept := w.query("SELECT slug || ' ' || reason FROM conflicts"); kept != "b history_rewritten" {
+					t.Errorf("kept: %q", kept)
+				}
+				if n := w.query("SELECT count(*) FROM conflicts"); n != "1" {
+					t.Errorf("%s conflicts", n)
+				}
+			})
+		})
+	}
+}
