@@ -76,6 +76,9 @@ func (l *lane) open() {
 
 func (l *lane) fill(n int) {
 	l.b.Helper()
+	if n == 0 {
+		return
+	}
 	tx, err := l.sql.Begin()
 	l.must(err)
 	l.must(fill(tx, l.placeholder, l.org, n))
@@ -138,10 +141,9 @@ func (l *lane) push(slugs map[string][]string, mark string) {
 	l.must(err)
 }
 
-// describe replaces the description in a document of either form.
+// describe replaces a document's own description, in the form of any contender.
 func describe(content, description string) string {
-	for _, key := range []string{`"description": "`, `"description":"`} {
-		// The document's own one comes before those of its parts, except where jsonb orders keys by length.
+	for _, key := range []string{"\n  \"description\": \"", "\n    \"description\": \"", `"description":"`} {
 		if i := strings.Index(content, key); i >= 0 {
 			i += len(key)
 			return content[:i] + description + content[i+strings.IndexByte(content[i:], '"'):]
