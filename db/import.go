@@ -34,6 +34,7 @@ func (d *DB) Import(ctx context.Context, m *mirror.Mirror, head mirror.Hash, run
 	if err != nil {
 		return nil, err
 	}
+	d.refreshStatistics(ctx, len(changes))
 	return outcomes, nil
 }
 

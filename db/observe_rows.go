@@ -105,7 +105,7 @@ func (s *observing) addNaming(named references) error {
 	var conditions []clause.Expression
 	for _, k := range document.Referable {
 		if len(named[k]) > 0 {
-			conditions = append(conditions, s.naming(columns[k], named[k].list()))
+			conditions = append(conditions, s.referring(k, columns[k], named[k].list()))
 		}
 	}
 	if len(conditions) == 0 {
@@ -120,18 +120,42 @@ func (s *observing) addNaming(named references) error {
 	return nil
 }
 
+// referring is "the toolkit names one of these", by the index that each database has.
+func (s *observing) referring(k document.Kind, column string, slugs []string) clause.Expression {
+	if s.postgres {
+		return s.naming(column, slugs)
+	}
+	return clause.Expr{
+		SQL: "id IN (SELECT toolkit_id FROM mirror_references WHERE organization_id = ? AND kind = ?" +
+			" AND slug IN (SELECT value FROM json_each(?)))",
+		Vars: []any{s.mirror.OrganizationID, string(k), jsonList(slugs)},
+	}
+}
+
 // naming is "the JSON column has one of these slugs" as key of its object or as
 // element of its array. In SQLite it may hold anything at all.
 func (s *observing) naming(column string, slugs []string) clause.Expression {
 	if s.postgres {
-		// The function behind the operator ?|, whose name GORM takes for a parameter.
-		return clause.Expr{SQL: "jsonb_exists_any(" + column + ", CAST(? AS text[]))", Vars: []any{textArray(slugs)}}
+		return anyKey{column, slugs}
 	}
 	return clause.Expr{
 		SQL: "EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(" + column + ") THEN " + column + " ELSE '[]' END) AS named" +
 			" WHERE CASE WHEN typeof(named.key) = 'text' THEN named.key ELSE named.value END IN (SELECT value FROM json_each(?)))",
 		Vars: []any{jsonList(slugs)},
 	}
+}
+
+// anyKey is PostgreSQL's operator ?|, which an index serves. (GORM would take the
+// question mark of an expression's text for a parameter.)
+type anyKey struct {
+	column string
+	slugs  []string
+}
+
+func (k anyKey) Build(b clause.Builder) {
+	b.WriteString(k.column + " ?| CAST(")
+	b.AddVar(b, textArray(k.slugs))
+	b.WriteString(" AS text[])")
 }
 
 // addOpen loads the unsettled entities that are due, wait for one of the servers,

@@ -2,6 +2,7 @@ package db
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ func init() {
 	storeCases["observe: only what is concerned"] = testObserveSome
 	storeCases["observe: deleted rows"] = testObserveDeleted
 	storeCases["observe: toolkits that name a server"] = testObserveDependents
+	storeCases["observe: what toolkits name is kept in mind"] = testObserveReferences
 	storeCases["observe: other organizations and identities"] = testObserveScope
 	storeCases["observe: a truncated table is a full look"] = testObserveTruncated
 	storeCases["servers"] = testServers
@@ -287,6 +289,41 @@ func testObserveDependents(t *testing.T, w *world) {
 		}
 	}
 	w.equal(slugs, []string{"names-it"})
+}
+
+// What the columns hold is never the writer's problem.
+func testObserveReferences(t *testing.T, w *world) {
+	naming := func(want ...string) {
+		t.Helper()
+		w.consumeAll()
+		w.exec(`INSERT INTO mcp_servers (organization_id, slug) VALUES (?, 'github')`, w.org())
+		w.exec(`INSERT INTO commands (organization_id, slug) VALUES (?, 'ship')`, w.org())
+		w.exec(`DELETE FROM commands`)
+		var slugs []string
+		for _, r := range w.observe(mirror.Query{}).Rows {
+			if r.Kind == document.Toolkits {
+				slugs = append(slugs, r.Slug)
+			}
+		}
+		slices.Sort(slugs)
+		w.equal(slugs, want)
+		w.exec(`DELETE FROM mcp_servers`)
+	}
+	twice := `'{"github": {}, "github": {"tools": "*"}}'`
+	w.exec(`INSERT INTO toolkits (organization_id, slug, integrations) VALUES (?, 'a', `+twice+`), (?, 'b', '{"other": {}}')`, w.org(), w.org())
+	w.exec(`INSERT INTO toolkits (organization_id, slug, commands) VALUES (?, 'c', '["ship", "ship", 1, null, {"ship": 1}]'), (?, 'd', '"ship"')`, w.org(), w.org())
+	w.exec(`INSERT INTO toolkits (organization_id, slug, commands, integrations) VALUES (?, 'e', '{"github": 1}', '[7, true]')`, w.org())
+	naming("a", "c", "d")
+	w.exec(`UPDATE toolkits SET integrations = '{"github": {}}' WHERE slug = 'b'`)
+	w.exec(`UPDATE toolkits SET integrations = NULL WHERE slug = 'a'`)
+	naming("b", "c", "d")
+	w.exec(`DELETE FROM toolkits WHERE slug = 'b'`)
+	naming("c", "d")
+	if !w.db.postgres { // where any column may hold anything
+		w.exec(`INSERT INTO toolkits (organization_id, slug, integrations, commands, skills) VALUES (?, 'f', '{broken', x'00ff', 1.5), (?, 'g', '{"github": ', '', 'ship')`, w.org(), w.org())
+		w.exec(`UPDATE toolkits SET skills = integrations`)
+		naming("c", "d")
+	}
 }
 
 func testObserveScope(t *testing.T, w *world) {
