@@ -119,7 +119,7 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 	if err != nil {
 		return err
 	}
-	if err := c.writeIndex(l, c.index.patch(changed)); err != nil {
+	if err := c.writeIndex(l, changed); err != nil {
 		return err
 	}
 	if err := syncAll(c.lock); err != nil {

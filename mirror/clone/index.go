@@ -15,6 +15,10 @@ import (
 // "git status", and us to find what is missing from the working tree.
 type index struct {
 	entries []indexEntry // sorted by path
+	// encoded is the file of these entries, and at where in it each of them begins.
+	// They are made by encode, and kept for the next patch.
+	encoded []byte
+	at      []uint32
 }
 
 type indexEntry struct {
@@ -37,16 +41,24 @@ var errIndex = errors.New("unreadable index")
 
 const indexEntryFixed = 62 // bytes before the path
 
+func (x *index) search(path string) (int, bool) {
+	return slices.BinarySearchFunc(x.entries, path, func(e indexEntry, p string) int { return strings.Compare(e.path, p) })
+}
+
 func (x *index) find(path string) (indexEntry, bool) {
-	i, ok := slices.BinarySearchFunc(x.entries, path, func(e indexEntry, p string) int { return strings.Compare(e.path, p) })
+	i, ok := x.search(path)
 	if !ok {
 		return indexEntry{}, false
 	}
 	return x.entries[i], true
 }
 
-// patch replaces, adds and (nil) removes entries.
+// patch replaces, adds and (nil) removes entries. It may use x itself for the result,
+// so x is good for nothing else afterwards.
 func (x *index) patch(changed map[string]*indexEntry) *index {
+	if x.patchInPlace(changed) {
+		return x
+	}
 	added := make([]indexEntry, 0, len(changed))
 	for _, e := range changed {
 		if e != nil {
@@ -68,8 +80,40 @@ func (x *index) patch(changed map[string]*indexEntry) *index {
 	return &index{entries: append(out, added...)}
 }
 
+// patchInPlace replaces entries in an index that is encoded already: most changes are
+// of files that stand in it, and the rest of a large index need not be touched.
+func (x *index) patchInPlace(changed map[string]*indexEntry) bool {
+	if x.encoded == nil || len(changed) > len(x.entries)/8 {
+		return false
+	}
+	where := make([]int, 0, len(changed))
+	for path, e := range changed {
+		i, ok := x.search(path)
+		if e == nil || !ok {
+			return false
+		}
+		where = append(where, i)
+	}
+	for _, i := range where {
+		e := changed[x.entries[i].path]
+		x.entries[i] = *e
+		e.appendFixed(x.encoded[:x.at[i]])
+	}
+	return true
+}
+
 // encode writes version 2 without extensions, which every git reads.
 func (x *index) encode() []byte {
+	if x.encoded == nil {
+		x.encodeEntries()
+	}
+	body := x.encoded[:len(x.encoded)-sha1.Size]
+	sum := sha1.Sum(body)
+	x.encoded = append(body, sum[:]...)
+	return x.encoded
+}
+
+func (x *index) encodeEntries() {
 	size := 12 + sha1.Size
 	for _, e := range x.entries {
 		size += (indexEntryFixed + len(e.path) + 8) &^ 7
@@ -77,21 +121,26 @@ func (x *index) encode() []byte {
 	b := make([]byte, 0, size)
 	b = append(b, "DIRC\x00\x00\x00\x02"...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(x.entries)))
+	x.at = make([]uint32, len(x.entries))
 	for i := range x.entries {
 		e := &x.entries[i]
-		s := &e.stat
-		for _, v := range [...]uint32{s.ctimeSec, s.ctimeNsec, s.mtimeSec, s.mtimeNsec, s.dev, s.ino, e.mode, s.uid, s.gid, s.size} {
-			b = binary.BigEndian.AppendUint32(b, v)
-		}
-		b = append(b, e.id[:]...)
-		b = binary.BigEndian.AppendUint16(b, uint16(min(len(e.path), 0xfff)))
-		b = append(b, e.path...)
+		x.at[i] = uint32(len(b))
+		b = append(e.appendFixed(b), e.path...)
 		for pad := 8 - (indexEntryFixed+len(e.path))%8; pad > 0; pad-- {
 			b = append(b, 0)
 		}
 	}
-	sum := sha1.Sum(b)
-	return append(b, sum[:]...)
+	x.encoded = b[:len(b)+sha1.Size]
+}
+
+// appendFixed encodes what comes before the path.
+func (e *indexEntry) appendFixed(b []byte) []byte {
+	s := &e.stat
+	for _, v := range [...]uint32{s.ctimeSec, s.ctimeNsec, s.mtimeSec, s.mtimeNsec, s.dev, s.ino, e.mode, s.uid, s.gid, s.size} {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	b = append(b, e.id[:]...)
+	return binary.BigEndian.AppendUint16(b, uint16(min(len(e.path), 0xfff)))
 }
 
 // decodeIndex reads version 2 or 3. Other versions, a split or sparse index,

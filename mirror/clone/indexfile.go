@@ -58,8 +58,10 @@ func (c *Clone) setIndex(x *index) {
 	}
 }
 
-// writeIndex replaces .git/index, whose lock is held.
-func (c *Clone) writeIndex(l *lockFile, x *index) error {
+// writeIndex replaces .git/index, whose lock is held, by what becomes of it with changed.
+func (c *Clone) writeIndex(l *lockFile, changed map[string]*indexEntry) error {
+	x := c.index.patch(changed)
+	c.index = nil // what failed here is read again
 	if err := l.commit(x.encode()); err != nil {
 		return err
 	}

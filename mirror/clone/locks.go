@@ -228,6 +228,9 @@ func (c *Clone) sweepOwn() {
 // makeDir makes a directory of .git, in place of whatever else stands there: a
 // ref (branch a, now a/b), a file, a link to elsewhere.
 func makeDir(git *os.Root, dir string) error {
+	if fi, err := git.Lstat(dir); err == nil && fi.IsDir() {
+		return nil
+	}
 	err := git.MkdirAll(dir, 0o755)
 	if err == nil || dir == "." {
 		return err

@@ -66,6 +66,7 @@ func fromID(id plumbing.Hash) mirror.Hash {
 // A new zlib writer per object costs three times the deflating of a small file,
 // so writers are kept and reset.
 var deflaters = map[int]*sync.Pool{
+	zlib.NoCompression:      {New: func() any { w, _ := zlib.NewWriterLevel(nil, zlib.NoCompression); return w }},
 	zlib.BestSpeed:          {New: func() any { w, _ := zlib.NewWriterLevel(nil, zlib.BestSpeed); return w }},
 	zlib.DefaultCompression: {New: func() any { w, _ := zlib.NewWriterLevel(nil, zlib.DefaultCompression); return w }},
 }
@@ -76,6 +77,17 @@ func levelFor(kind plumbing.ObjectType) int {
 		return zlib.DefaultCompression
 	}
 	return zlib.BestSpeed
+}
+
+// storedAbove: larger trees are not deflated as loose objects. Housekeeping soon makes
+// deltas of them; until then each change of a wide directory would cost that time.
+const storedAbove = 64 << 10
+
+func looseLevel(o object) int {
+	if o.kind == plumbing.TreeObject && len(o.data) > storedAbove {
+		return zlib.NoCompression
+	}
+	return levelFor(o.kind)
 }
 
 // deflate appends the zlib stream of parts to buf.

@@ -187,7 +187,7 @@ func (c *Clone) deltaFor(o builtObject, data []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	next, err := parseTree(o.id, data)
+	next, err := c.store.tree(o.id)
 	if err != nil {
 		return nil
 	}

@@ -162,7 +162,7 @@ func (c *Clone) restore(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, checkoutFault(ctx, err)
 	}
-	if err := c.writeIndex(l, c.index.patch(changed)); err != nil {
+	if err := c.writeIndex(l, changed); err != nil {
 		return nil, err
 	}
 	paths := make([]string, len(changes))

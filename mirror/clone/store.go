@@ -305,7 +305,7 @@ func (s *store) writeLoose(o object) error {
 	}
 	name := loosePath(o.id)
 	var buf bytes.Buffer
-	deflate(&buf, levelFor(o.kind), objectHeader(o.kind, int64(len(o.data))), o.data)
+	deflate(&buf, looseLevel(o), objectHeader(o.kind, int64(len(o.data))), o.data)
 	tmp := "objects/tmp_obj_" + o.id.String()
 	write := func() error { return writeNew(s.git, tmp, buf.Bytes(), 0o444) }
 	if err := write(); err != nil {
