@@ -120,7 +120,6 @@ func (r *remote) learnProtocol(ctx context.Context) error {
 		return nil
 	}
 	_, err := r.listRefs(ctx, []string{"HEAD"}, func(string) bool { return false })
-	r.spoken = err == nil
 	return err
 }
 

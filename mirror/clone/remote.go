@@ -41,7 +41,8 @@ type refList struct {
 }
 
 // listRefs lists the refs below the prefixes (v0 servers list all; keep filters).
-func (r *remote) listRefs(ctx context.Context, prefixes []string, keep func(name string) bool) (*refList, error) {
+func (r *remote) listRefs(ctx context.Context, prefixes []string, keep func(name string) bool) (list *refList, err error) {
+	defer func() { r.spoken = r.spoken || err == nil }()
 	if r.v0 {
 		return r.advertised(ctx, "git-upload-pack", keep)
 	}
