@@ -17,20 +17,25 @@ import (
 )
 
 // A fetch adds a pack, a push adds a few loose objects. Beyond these numbers
-// they are merged into one pack.
+// they are merged into one pack: often, in small steps.
 const (
-	maxPacks = 50
-	maxLoose = 4096
+	maxPacks      = 50
+	maxLoose      = 1024
+	maxLooseBytes = 32 << 20
+	// mergeBelow: larger packs are left as they are, so that no step takes long or
+	// needs memory by the size of the repository. There are few of them.
+	mergeBelow = 64 << 20
 )
 
 // housekeep merges packs and loose objects when there are too many. Entries of
 // packs are copied as they are, deltas included, so that the remote's good
-// compression is kept and nothing is inflated. A failure harms nothing.
+// compression is kept and nothing is inflated; loose trees become deltas of the trees
+// that replaced them. A failure harms nothing.
 func (c *Clone) housekeep(ctx context.Context) {
-	if c.store.packCount <= maxPacks && c.store.loose <= maxLoose {
+	if c.store.packCount <= maxPacks && c.store.loose.count <= maxLoose && c.store.loose.bytes <= maxLooseBytes {
 		return
 	}
-	if err := c.store.merge(ctx, c.lock); err != nil && ctx.Err() == nil {
+	if err := c.store.merge(ctx, c.lock, c.checkedOut()); err != nil && ctx.Err() == nil {
 		c.log.Warn("the clone's packs could not be merged", "error", err)
 	}
 }
@@ -43,7 +48,7 @@ type source struct {
 	entries []*idxfile.Entry // by offset
 }
 
-func (s *store) merge(ctx context.Context, dir *os.File) error {
+func (s *store) merge(ctx context.Context, dir *os.File, head plumbing.Hash) error {
 	sources, err := s.sources()
 	defer func() {
 		for _, src := range sources {
@@ -63,9 +68,13 @@ func (s *store) merge(ctx context.Context, dir *os.File) error {
 			unique[e.Hash] = true
 		}
 	}
+	single := make(map[plumbing.Hash]bool, len(loose)) // in no pack
 	for _, o := range loose {
-		unique[o.id] = true
+		if !unique[o.id] {
+			single[o.id], unique[o.id] = true, true
+		}
 	}
+	trees := s.treeChain(ctx, head, single)
 	f, tmp, err := s.tempPack()
 	if err != nil {
 		return err
@@ -73,7 +82,7 @@ func (s *store) merge(ctx context.Context, dir *os.File) error {
 	defer f.Close()
 	m := &merger{s: s, ctx: ctx, offsets: make(map[plumbing.Hash]uint64, len(unique))}
 	w := bufio.NewWriterSize(f, 1<<20)
-	id, err := m.write(w, len(unique), sources, loose)
+	id, err := m.write(w, len(unique), sources, trees, single)
 	if err == nil {
 		err = w.Flush()
 	}
@@ -109,7 +118,7 @@ func (s *store) dropMerged(id plumbing.Hash, sources []*source, loose []looseFil
 	for _, o := range loose {
 		s.git.Remove(loosePath(o.id))
 	}
-	s.loose = 0
+	s.loose = pile{}
 	s.reopen()
 }
 
@@ -131,6 +140,10 @@ func (s *store) sources() (out []*source, err error) {
 			return out, err
 		}
 		src.size = fi.Size()
+		if src.size >= mergeBelow {
+			src.file.Close()
+			out = out[:len(out)-1]
+		}
 	}
 	slices.SortFunc(out, func(a, b *source) int { return cmp.Compare(a.size, b.size) })
 	if n := len(out); n > 0 {
@@ -181,9 +194,10 @@ type merger struct {
 	ctx     context.Context
 	w       *packWriter
 	offsets map[plumbing.Hash]uint64 // where an object stands in the new pack
+	entry   bytes.Buffer
 }
 
-func (m *merger) write(w *bufio.Writer, count int, sources []*source, loose []looseFile) (id plumbing.Hash, err error) {
+func (m *merger) write(w *bufio.Writer, count int, sources []*source, trees []treeStep, loose map[plumbing.Hash]bool) (id plumbing.Hash, err error) {
 	if m.w, err = newPackWriter(w, count); err != nil {
 		return id, err
 	}
@@ -192,29 +206,44 @@ func (m *merger) write(w *bufio.Writer, count int, sources []*source, loose []lo
 			return id, fmt.Errorf("%s: %w", src.name, err)
 		}
 	}
-	var entry bytes.Buffer
-	for _, o := range loose {
-		if err := m.ctx.Err(); err != nil {
+	for _, step := range trees {
+		if err := m.addLoose(step.id, step.base); err != nil {
 			return id, err
 		}
-		if _, ok := m.offsets[o.id]; ok {
-			continue
-		}
-		kind, data, err := m.s.readUnverified(o.id)
-		if err != nil {
-			return id, err
-		}
-		if hashObject(kind, data) != o.id {
-			return id, &missingError{o.id, errors.New("its content is damaged")}
-		}
-		entry.Reset()
-		encodePackEntry(&entry, object{kind, o.id, data}, plumbing.ZeroHash, nil)
-		m.offsets[o.id] = m.w.offset
-		if err := m.w.add(o.id, entry.Bytes()); err != nil {
+	}
+	for id := range loose {
+		if err := m.addLoose(id, plumbing.ZeroHash); err != nil {
 			return id, err
 		}
 	}
 	return m.w.finish()
+}
+
+// addLoose writes a loose object, as a delta of base where there is one.
+func (m *merger) addLoose(id, base plumbing.Hash) error {
+	if _, ok := m.offsets[id]; ok {
+		return nil
+	}
+	if err := m.ctx.Err(); err != nil {
+		return err
+	}
+	kind, data, err := m.s.readUnverified(id)
+	if err != nil {
+		return err
+	}
+	if hashObject(kind, data) != id {
+		return &missingError{id, errors.New("its content is damaged")}
+	}
+	var delta []byte
+	if !base.IsZero() {
+		if delta, err = m.s.treeDelta(base, id); err != nil {
+			return err
+		}
+	}
+	m.entry.Reset()
+	encodePackEntry(&m.entry, object{kind, id, data}, base, delta)
+	m.offsets[id] = m.w.offset
+	return m.w.add(id, m.entry.Bytes())
 }
 
 // copyPack copies the entries that the new pack does not have yet.

@@ -183,13 +183,9 @@ func (c *Clone) deltaFor(o builtObject, data []byte) []byte {
 	if o.base == plumbing.ZeroHash || o.kind != plumbing.TreeObject || len(data) < 512 {
 		return nil
 	}
-	base, err := c.store.tree(o.base)
+	delta, err := c.store.treeDelta(o.base, o.id)
 	if err != nil {
 		return nil
 	}
-	next, err := c.store.tree(o.id)
-	if err != nil {
-		return nil
-	}
-	return treeDelta(base, next)
+	return delta
 }

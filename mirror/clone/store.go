@@ -39,8 +39,19 @@ type store struct {
 	// somebody's "git gc" replaces packs under us.
 	packsAt   time.Time
 	trees     treeCache
-	loose     int // loose objects, about
-	packCount int
+	loose     pile
+	packCount int // of packs that may be merged
+}
+
+// pile is what there is of loose objects, about.
+type pile struct {
+	count int
+	bytes int64 // of their files
+}
+
+func (p *pile) add(bytes int64) {
+	p.count++
+	p.bytes += bytes
 }
 
 func openStore(dir string, git *os.Root) *store {
@@ -56,8 +67,10 @@ func (s *store) openPacks() {
 	s.packsAt = s.packDirTime()
 	s.packCount = 0
 	for _, e := range readDir(s.git, "objects/pack") {
-		if strings.HasSuffix(e.Name(), ".idx") {
-			s.packCount++
+		if strings.HasSuffix(e.Name(), ".pack") {
+			if fi, err := e.Info(); err == nil && fi.Size() < mergeBelow {
+				s.packCount++
+			}
 		}
 	}
 }
@@ -327,7 +340,7 @@ func (s *store) writeLoose(o object) error {
 		s.git.Remove(tmp)
 		return err
 	}
-	s.loose++
+	s.loose.add(int64(buf.Len()))
 	return nil
 }
 

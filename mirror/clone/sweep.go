@@ -128,10 +128,10 @@ func sweepTemp(d *workDir) {
 
 // sweepObjects counts loose objects and removes empty ones, which a power cut
 // leaves: an object that is missing can be fetched, an empty one only confuses.
-func (c *Clone) sweepObjects() (loose int) {
+func (c *Clone) sweepObjects() (loose pile) {
 	for _, o := range looseFiles(c.git) {
 		if o.size > 0 {
-			loose++
+			loose.add(o.size)
 			continue
 		}
 		c.git.RemoveAll(loosePath(o.id))

@@ -2,7 +2,22 @@ package clone
 
 import (
 	"encoding/binary"
+
+	"github.com/go-git/go-git/v5/plumbing"
 )
+
+// treeDelta is the delta that makes the tree id of base; nil when one is not worth it.
+func (s *store) treeDelta(base, id plumbing.Hash) ([]byte, error) {
+	from, err := s.tree(base)
+	if err != nil {
+		return nil, err
+	}
+	to, err := s.tree(id)
+	if err != nil {
+		return nil, err
+	}
+	return treeDelta(from, to), nil
+}
 
 // treeDelta describes next as a delta of base, entry by entry: a tree of many
 // thousand files in which one changed becomes a few dozen bytes. It is nil when
