@@ -171,15 +171,15 @@ func (d *DB) contentIDs(tx *gorm.DB, organizationID, identity string, bases []*m
 		gitID string
 	}
 	wanted := map[version][]*mirror.Base{}
-	paths := set{}
+	kinds, paths := set{}, set{} // the kinds, too: the index begins with them
 	for _, b := range bases {
 		v := version{b.Key, b.GitID}
 		wanted[v] = append(wanted[v], b)
-		paths[b.Path] = true
+		kinds[string(b.Kind)], paths[b.Path] = true, true
 	}
 	for _, model := range []any{&baseRow{}, &intentRow{}} {
 		var rows []struct{ Kind, Path, GitID, ContentID string }
-		err := where(tx.Model(model), d.inText("path", paths.list()), d.inText("kind", allKinds)).
+		err := where(tx.Model(model), d.inText("path", paths.list()), d.inText("kind", kinds.list())).
 			Where("organization_id = ? AND identity = ? AND content_id <> ''", organizationID, identity).
 			Select("kind", "path", "git_id", "content_id").Scan(&rows).Error
 		if err != nil {
@@ -193,15 +193,6 @@ func (d *DB) contentIDs(tx *gorm.DB, organizationID, identity string, bases []*m
 	}
 	return found, nil
 }
-
-// allKinds lets a query by path use the index that begins with the kind.
-var allKinds = func() []string {
-	var kinds []string
-	for _, k := range document.Kinds {
-		kinds = append(kinds, string(k))
-	}
-	return kinds
-}()
 
 // Contents fills Base.Content; it stays nil where none is stored.
 func (d *DB) Contents(ctx context.Context, m *mirror.Mirror, bases []*mirror.Base) error {

@@ -32,8 +32,15 @@ func (d *DB) inUUID(column string, values []string) clause.Expression {
 	return d.in(column, "uuid", values)
 }
 
+// in compares with one value where there is one: that is in the index's favour even for
+// a planner without statistics, which thinks a list too dear to look up.
 func (d *DB) in(column, kind string, values []string) clause.Expression {
-	if d.postgres {
+	switch {
+	case len(values) == 1 && d.postgres:
+		return clause.Expr{SQL: column + " = CAST(? AS " + kind + ")", Vars: []any{values[0]}}
+	case len(values) == 1:
+		return clause.Expr{SQL: column + " = ?", Vars: []any{values[0]}}
+	case d.postgres:
 		return clause.Expr{SQL: column + " = ANY(CAST(? AS " + kind + "[]))", Vars: []any{textArray(values)}}
 	}
 	return clause.Expr{SQL: column + " IN (SELECT value FROM json_each(?))", Vars: []any{jsonList(values)}}

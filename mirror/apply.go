@@ -173,7 +173,7 @@ func rowID(d *Decision) string {
 func newBase(d *Decision, path, gitID string, doc *document.Document, content *Content) *Base {
 	return &Base{
 		Key: Key{d.Kind, path}, RowID: rowID(d), Slug: doc.Slug, GitID: gitID,
-		Digest: doc.Digest(), UnknownKeys: doc.UnknownKeys(), Content: content,
+		Digest: d.digestOf(doc), UnknownKeys: doc.UnknownKeys(), Content: content,
 	}
 }
 
@@ -231,6 +231,7 @@ func (a *apply) export(ctx context.Context) error {
 	if err := a.intend(ctx, intents, conflicts); err != nil {
 		return err
 	}
+	a.letGo(intents)
 	a.progress("push", 0, len(a.exports))
 	if err := a.clone.Push(ctx, built); err != nil {
 		a.logPushFailure(err)
@@ -245,6 +246,20 @@ func (a *apply) export(ctx context.Context) error {
 	a.dropIntents(a.obs.Intents)
 	a.dropIntents(intents)
 	return nil
+}
+
+// letGo forgets the contents that the intents have stored: the settle finds them there by
+// their git ids, and a large push is not kept in memory twice.
+func (a *apply) letGo(intents []*Intent) {
+	for _, i := range intents {
+		i.Content = nil
+	}
+	for _, e := range a.exports {
+		e.changes, e.content = nil, nil
+		if e.base != nil {
+			e.base.Content = nil
+		}
+	}
 }
 
 // intend says what the push will make agreed, and keeps what it overwrites.

@@ -141,7 +141,7 @@ func (p *planner) remove(d *Decision, o Effect, direction Direction) *Decision {
 func (p *planner) mergeBoth(d *Decision) *Decision {
 	s := d.Subject
 	mine, theirs := s.visible, s.file().Document
-	if s.digest == theirs.Digest() {
+	if s.digest == s.digestOf(theirs) {
 		return d.converge(theirs)
 	}
 	if s.Replaced {

@@ -83,7 +83,7 @@ func (d *Decision) writesRow() bool {
 		return true
 	case Converge:
 		return !d.live() || d.Row.Problem != nil || d.Row.Slug != d.Document.Slug ||
-			d.digest != d.Document.Digest()
+			d.digest != d.digestOf(d.Document)
 	}
 	return false
 }
@@ -99,9 +99,9 @@ func (d *Decision) writesFile(l document.Layout) bool {
 		case !f.Exists(), f.Problem != nil, f.Path != d.Path(l):
 			return true
 		case f.Document != nil:
-			return f.Document.Digest() != d.Document.Digest()
+			return d.digestOf(f.Document) != d.digestOf(d.Document)
 		}
-		return d.Base == nil || d.Base.Digest != d.Document.Digest()
+		return d.Base == nil || d.Base.Digest != d.digestOf(d.Document)
 	}
 	return false
 }

@@ -1,6 +1,11 @@
 package mirror
 
-import "github.com/confmirror/confmirror/mirror/document"
+import (
+	"maps"
+	"slices"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
 
 // File is git's side of an entity.
 type File struct {
@@ -58,6 +63,7 @@ type Subject struct {
 	hidden  map[string]any     // those keys
 	// prepared are the documents of row and file that these three were made from.
 	prepared [2]*document.Document
+	digests  []digested         // see digestOf
 	agreed   *document.Document // see baseDocument
 	move     *File              // the file that the base's file was renamed to, if it was
 	slip     *document.Problem  // the invalid file that the base's file was renamed to, if it was
@@ -120,7 +126,7 @@ func (s *Subject) gitChange() change {
 		return deleted
 	case f.Problem != nil:
 		return invalid
-	case s.Base != nil && f.Path == s.Base.Path && f.Document != nil && f.Document.Digest() == s.Base.Digest:
+	case s.Base != nil && f.Path == s.Base.Path && f.Document != nil && s.digestOf(f.Document) == s.Base.Digest:
 		return same
 	}
 	return changed
@@ -150,9 +156,14 @@ func (s *Subject) prepare() {
 			known[key] = true
 		}
 	}
-	s.visible = s.Row.draft().Clone()
-	s.visible.DropUnknown(func(key string) bool { return known[key] })
-	s.digest = s.visible.Digest()
+	s.visible = s.Row.draft()
+	if len(s.visible.UnknownKeys()) > 0 {
+		visible := *s.visible
+		visible.Fields = maps.Clone(visible.Fields)
+		visible.DropUnknown(func(key string) bool { return known[key] })
+		s.visible = &visible
+	}
+	s.digest = s.digestOf(s.visible)
 	s.hidden = nil
 	for key, value := range s.Row.draft().Fields {
 		if _, stays := s.visible.Fields[key]; !stays {
@@ -162,6 +173,25 @@ func (s *Subject) prepare() {
 			s.hidden[key] = value
 		}
 	}
+}
+
+// digested is a document and its digest.
+type digested struct {
+	document *document.Document
+	digest   document.Digest
+}
+
+// digestOf is the digest of one of the entity's documents. They are asked for it again
+// and again, and none is written to once it is there.
+func (s *Subject) digestOf(d *document.Document) document.Digest {
+	for _, known := range s.digests {
+		if known.document == d {
+			return known.digest
+		}
+	}
+	digest := d.Digest()
+	s.digests = append(slices.Clip(s.digests), digested{d, digest})
+	return digest
 }
 
 // stored is the document to write into the row so that keys that may not leave stay.

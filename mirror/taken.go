@@ -22,7 +22,7 @@ func (p *planner) takeRow(d *Decision) *Decision {
 	if d.Row.Problem != nil {
 		return d.refuseRow()
 	}
-	if git := d.gitChange(); git == changed && d.file().Document.Digest() != d.digest {
+	if git := d.gitChange(); git == changed && d.digestOf(d.file().Document) != d.digest {
 		d.Conflicts = append(d.Conflicts, p.conflict(d.Subject, ConflictTaken, document.PreferDatabase, []string{""}))
 	}
 	return d.converge(d.visible)
@@ -41,7 +41,7 @@ func (p *planner) takeFile(d *Decision) *Decision {
 		d.Direction = ToDatabase
 		return d.with(RemoveRow)
 	}
-	if db := d.databaseChange(); (db == changed || db == invalid) && d.visible != nil && d.digest != f.Document.Digest() {
+	if db := d.databaseChange(); (db == changed || db == invalid) && d.visible != nil && d.digest != d.digestOf(f.Document) {
 		d.Conflicts = append(d.Conflicts, p.conflict(d.Subject, ConflictTaken, document.PreferGit, []string{""}))
 	}
 	return d.converge(f.Document)

@@ -18,7 +18,7 @@ func (p *planner) meetTarget(d *Decision) *Decision {
 	case t.Problem != nil && d.Taken != document.PreferDatabase && !d.overrules(t, d.TargetLeft):
 		d.atTarget = true
 		return d.refuse(t.Problem)
-	case t.Problem != nil || t.Document.Digest() == d.Document.Digest():
+	case t.Problem != nil || d.digestOf(t.Document) == d.digestOf(d.Document):
 		return d
 	}
 	c := p.conflict(d.Subject, ConflictReplaced, p.Policy, nil)
