@@ -141,6 +141,9 @@ func (m *reference) join(rows []*row, files map[string]*file) []*entity {
 		hasBase[base.row] = true
 		e := &entity{slug: slug, base: base, row: byID[base.row], file: files[slug]}
 		entities, at[slug] = append(entities, e), e
+		if e.row.live() && e.row.slug != slug && m.bases[e.row.slug] != nil && files[e.row.slug].valid() && files[e.row.slug].doc.equal(e.row.doc) {
+			m.unsure("git made another one's file what a push of a renamed row would have made it")
+		}
 	}
 	for _, r := range rows {
 		if !r.live() || hasBase[r.id] {
