@@ -164,6 +164,39 @@ func TestSwappedOntoABadFile(t *testing.T) {
 	})
 }
 
+// A file beside a row that is no file's is told of when the row goes, however it goes.
+func TestFileOutlivesTheInvalidRowBesideIt(t *testing.T) {
+	for name, gone := range map[string]string{
+		"deleted for good": "DELETE FROM commands",
+		"soft-deleted":     "UPDATE commands SET deleted_at = CURRENT_TIMESTAMP",
+		"private":          "UPDATE commands SET owner_id = 'jane'",
+		"moved":            "UPDATE commands SET slug = slug || '-moved'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachWorld(t, nil, func(w *world) {
+				w.insert("commands", "slug", "'good'", "name", "'Row'")
+				w.insert("commands", "slug", "'bad'", "name", "'Row'")
+				w.commit(bitbuckettest.Write("commands/good.json", `{"slug":"good","name":"File","prompt":"Do."}`), bitbuckettest.Write("commands/bad.json", "{ broken"))
+				w.synced()
+				for _, slug := range []string{"good", "bad"} {
+					if code := w.entityError("commands", slug); code != "VALIDATION_FAILED" {
+						t.Errorf("the row %s has %q", slug, code)
+					}
+				}
+				w.exec("%s WHERE prompt IS NULL", gone)
+				w.synced()
+				if got := w.query("SELECT name FROM commands WHERE slug = 'good' AND owner_id IS NULL AND deleted_at IS NULL"); got != "File" {
+					t.Errorf("the good file was forgotten: %q", got)
+				}
+				if got := w.rejected("commands")["commands/bad.json"]; got != "INVALID_JSON" {
+					t.Errorf("the bad file is rejected as %q", got)
+				}
+				w.quiet()
+			})
+		})
+	}
+}
+
 // A bad file whose row goes away is listed as rejected from then on.
 func TestBadFileOutlivesItsRow(t *testing.T) {
 	eachWorld(t, nil, func(w *world) {

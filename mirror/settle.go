@@ -297,6 +297,9 @@ func (a *apply) settleRefused(d *Decision) {
 		for _, f := range d.unreached() {
 			a.leaveBehind(d, f)
 		}
+		if f := d.file(); d.Base == nil && f.Exists() && (d.Left == nil || d.Left.Reason != ReasonInvalid) {
+			a.leaveBehind(d, f)
+		}
 		return
 	}
 	key := Key{d.Kind, f.Path}
