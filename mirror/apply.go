@@ -178,12 +178,18 @@ func newBase(d *Decision, path, gitID string, doc *document.Document, content *C
 }
 
 // keep writes the conflicts that neither an import nor a push brings along: whatever
-// becomes of the push, the round settles these decisions.
+// becomes of the push, the round settles these decisions. Of a decision that was not
+// carried out it keeps what the next run knows nothing of, that history was rewritten.
 func (a *apply) keep(ctx context.Context) error {
 	var conflicts []*Conflict
 	for _, d := range a.plan.Decisions {
-		if !a.skip[d] && !d.toRow && !d.toFile {
-			conflicts = append(conflicts, d.Conflicts...)
+		if !a.skip[d] && (d.toRow || d.toFile) {
+			continue
+		}
+		for _, c := range d.Conflicts {
+			if !a.skip[d] || c.Reason == ConflictHistoryRewritten {
+				conflicts = append(conflicts, c)
+			}
 		}
 	}
 	return a.intend(ctx, nil, conflicts)
