@@ -126,7 +126,7 @@ func benchBlobs(n int) []object {
 
 func BenchmarkPack(b *testing.B) {
 	objects := benchBlobs(10_000)
-	next := func(i int) (object, error) { return objects[i], nil }
+	next := func(i int) (packItem, error) { return packItem{object: objects[i]}, nil }
 	var pack bytes.Buffer
 	b.Run("write", func(b *testing.B) {
 		for b.Loop() {

@@ -28,6 +28,9 @@ type builtObject struct {
 	data []byte // nil when it is in the pack
 	// base is the tree that this one replaces; the remote has it or gets it in the same push.
 	base plumbing.Hash
+	// begin and size are of its entry in the pack; whole: it is no delta.
+	begin, size int64
+	whole       bool
 }
 
 func (b *built) Parent() mirror.Hash { return fromID(b.parent) }
@@ -83,7 +86,7 @@ func (c *Clone) Build(ctx context.Context, parent mirror.Hash, commits []mirror.
 		out.at = append(out.at, out.head)
 	}
 	out.objects = b.objects
-	if err := c.storeBuilt(ctx, out); err != nil {
+	if err := c.storeBuilt(ctx, out, b.fresh); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -96,7 +99,7 @@ func (c *Clone) Build(ctx context.Context, parent mirror.Hash, commits []mirror.
 }
 
 // storeBuilt writes the objects, commits last.
-func (c *Clone) storeBuilt(ctx context.Context, b *built) error {
+func (c *Clone) storeBuilt(ctx context.Context, b *built, fresh map[plumbing.Hash]*tree) error {
 	if len(b.objects) < looseBelow {
 		for _, o := range b.objects {
 			if err := c.store.writeLoose(object{kind: o.kind, id: o.id, data: o.data}); err != nil {
@@ -105,16 +108,27 @@ func (c *Clone) storeBuilt(ctx context.Context, b *built) error {
 		}
 		return nil
 	}
-	pack, err := c.store.writePack(ctx, len(b.objects), func(i int) (object, error) {
-		o := b.objects[i]
-		return object{kind: o.kind, id: o.id, data: o.data}, nil
+	depth := make(map[plumbing.Hash]int) // of trees in their chain of deltas
+	pack, entries, err := c.store.writePack(ctx, len(b.objects), func(i int) (packItem, error) {
+		o := &b.objects[i]
+		item := packItem{object: object{kind: o.kind, id: o.id, data: o.data}}
+		if base := fresh[o.base]; base != nil && depth[o.base] < maxChain { // it stands in this pack, too
+			if item.delta = treeDelta(base, fresh[o.id]); item.delta != nil {
+				item.base = o.base
+				depth[o.id] = depth[o.base] + 1
+			}
+		}
+		o.whole = item.delta == nil
+		return item, nil
 	})
 	if err != nil {
 		return err
 	}
 	b.pack = pack
 	for i := range b.objects {
-		b.objects[i].data = nil // the caller may keep b for long
+		o := &b.objects[i]
+		o.data = nil // the caller may keep b for long
+		o.begin, o.size = int64(entries[i].offset), entries[i].size
 	}
 	return nil
 }
@@ -132,7 +146,7 @@ type builder struct {
 func (b *builder) add(o object, base plumbing.Hash) {
 	if !b.seen[o.id] {
 		b.seen[o.id] = true
-		b.objects = append(b.objects, builtObject{o.kind, o.id, o.data, base})
+		b.objects = append(b.objects, builtObject{kind: o.kind, id: o.id, data: o.data, base: base})
 	}
 }
 

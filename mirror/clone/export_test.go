@@ -25,3 +25,6 @@ func KeepSync() (back func()) {
 
 // KnowsIndex reports whether the next checkout takes the index from memory.
 func (c *Clone) KnowsIndex() bool { return c.index != nil && !c.indexForeign && c.indexOurs() }
+
+// SetLinkSpeed makes the clone take its link for one of so many bytes a second.
+func (c *Clone) SetLinkSpeed(perSecond int64) { c.remote.t.link.perSecond.Store(perSecond) }

@@ -225,7 +225,7 @@ func (c *Clone) storePack(ctx context.Context, r io.Reader) error {
 	}
 	entries := make([]packEntry, len(p.objects))
 	for i, o := range p.objects {
-		entries[i] = packEntry{o.id, o.crc, uint64(o.offset)}
+		entries[i] = packEntry{id: o.id, crc: o.crc, offset: uint64(o.offset)}
 	}
 	if err := c.store.installPack(tmp, p.sum, entries); err != nil {
 		return &diskError{err}

@@ -103,7 +103,7 @@ func FuzzIndex(f *testing.F) {
 func FuzzPack(f *testing.F) {
 	var buf bytes.Buffer
 	objects := []object{newObject(plumbing.BlobObject, []byte("hello")), newObject(plumbing.TreeObject, nil)}
-	if _, _, err := writePackTo(context.Background(), &buf, len(objects), func(i int) (object, error) { return objects[i], nil }); err != nil {
+	if _, _, err := writePackTo(context.Background(), &buf, len(objects), func(i int) (packItem, error) { return packItem{object: objects[i]}, nil }); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(buf.Bytes())

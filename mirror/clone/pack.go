@@ -19,6 +19,7 @@ type packEntry struct {
 	id     plumbing.Hash
 	crc    uint32
 	offset uint64
+	size   int64
 }
 
 // packWriter writes a pack. There is no search for deltas: fresh documents
@@ -46,7 +47,7 @@ func (p *packWriter) write(b []byte) error {
 
 // add writes one finished entry: header, base if any, deflated content.
 func (p *packWriter) add(id plumbing.Hash, entry []byte) error {
-	p.entries = append(p.entries, packEntry{id, crc32.ChecksumIEEE(entry), p.offset})
+	p.entries = append(p.entries, packEntry{id, crc32.ChecksumIEEE(entry), p.offset, int64(len(entry))})
 	return p.write(entry)
 }
 
@@ -77,9 +78,16 @@ func encodePackEntry(buf *bytes.Buffer, o object, base plumbing.Hash, delta []by
 	deflate(buf, levelFor(o.kind), content)
 }
 
+// packItem is what a pack is to hold: an object, whole or as a delta of base.
+type packItem struct {
+	object
+	base  plumbing.Hash
+	delta []byte // nil: whole
+}
+
 // writePackTo writes count objects, deflating on all processors; next is called
 // in order, from one goroutine.
-func writePackTo(ctx context.Context, w io.Writer, count int, next func(i int) (object, error)) (plumbing.Hash, []packEntry, error) {
+func writePackTo(ctx context.Context, w io.Writer, count int, next func(i int) (packItem, error)) (plumbing.Hash, []packEntry, error) {
 	p, err := newPackWriter(w, count)
 	if err != nil {
 		return plumbing.ZeroHash, nil, err
@@ -119,7 +127,7 @@ func writePackTo(ctx context.Context, w io.Writer, count int, next func(i int) (
 		queue = append(queue, s)
 		go func() {
 			defer close(s.done)
-			encodePackEntry(&s.buf, o, plumbing.ZeroHash, nil)
+			encodePackEntry(&s.buf, o.object, o.base, o.delta)
 		}()
 		if err := flush(2 * width); err != nil {
 			return plumbing.ZeroHash, nil, err
@@ -132,8 +140,9 @@ func writePackTo(ctx context.Context, w io.Writer, count int, next func(i int) (
 	return id, p.entries, err
 }
 
-// encodeIndex writes a version 2 pack index.
+// encodePackIndex writes a version 2 pack index.
 func encodePackIndex(entries []packEntry, pack plumbing.Hash) []byte {
+	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b packEntry) int { return bytes.Compare(a.id[:], b.id[:]) })
 	b := make([]byte, 0, 8+1024+28*len(entries)+40)
 	b = append(b, 0xff, 't', 'O', 'c', 0, 0, 0, 2)

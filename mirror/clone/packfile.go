@@ -14,11 +14,11 @@ func packPath(id plumbing.Hash, ext string) string {
 	return "objects/pack/pack-" + id.String() + ext
 }
 
-// writePack stores count objects as one pack and returns the pack's name.
-func (s *store) writePack(ctx context.Context, count int, next func(i int) (object, error)) (plumbing.Hash, error) {
+// writePack stores count objects as one pack, and returns its name and where in it they stand.
+func (s *store) writePack(ctx context.Context, count int, next func(i int) (packItem, error)) (plumbing.Hash, []packEntry, error) {
 	f, tmp, err := s.tempPack()
 	if err != nil {
-		return plumbing.ZeroHash, err
+		return plumbing.ZeroHash, nil, err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
 	id, entries, err := writePackTo(ctx, w, count, next)
@@ -34,7 +34,7 @@ func (s *store) writePack(ctx context.Context, count int, next func(i int) (obje
 	if err != nil {
 		s.git.Remove(tmp)
 	}
-	return id, err
+	return id, entries, err
 }
 
 // tempPack makes a temporary file that sweep recognizes.

@@ -1,15 +1,11 @@
 package clone
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-
-	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/confmirror/confmirror/mirror"
 )
@@ -32,23 +28,38 @@ func (c *Clone) Push(ctx context.Context, b mirror.Built) error {
 	if bu.head == bu.parent {
 		return nil
 	}
-	body, length, err := c.pushBody(ctx, bu)
-	if err != nil {
-		return err
-	}
-	if length > probeAbove {
-		if err := c.remote.probePush(ctx); err != nil {
+	again := false
+	for {
+		p, err := c.pushBody(ctx, bu)
+		if err != nil {
 			return err
 		}
+		if p.length > probeAbove {
+			if err := c.remote.probePush(ctx); err != nil {
+				return err
+			}
+		}
+		rep, err := c.remote.receivePack(ctx, p.open, p.length)
+		if err != nil {
+			return c.settle(ctx, bu, err)
+		}
+		if rep.unpack != "ok" && p.thin { // a server may refuse packs that build on what it has
+			c.log.Info("the remote could not take a thin pack; it gets a whole one", "said", cleanText(rep.unpack))
+			c.remote.noThin, again = true, true
+			continue
+		}
+		if rep.unpack != "ok" && again {
+			c.remote.noThin = false // it was something else
+		}
+		err = rep.verdict(c.branchRef())
+		if _, named := rep.refs[c.branchRef()]; err != nil && !named && rep.unpack == "ok" && mirror.AsFault(err).Code == mirror.CodePushRefused {
+			return c.settle(ctx, bu, protocolFault(fmt.Errorf("%w: %s", errReport, rep.shown("it does not name the branch"))))
+		}
+		if err != nil {
+			return err
+		}
+		return c.pushed(ctx, bu)
 	}
-	rep, err := c.remote.receivePack(ctx, body, length)
-	if err != nil {
-		return c.settle(ctx, bu, err)
-	}
-	if err := rep.verdict(c.branchRef()); err != nil {
-		return err
-	}
-	return c.pushed(ctx, bu)
 }
 
 // pushed advances the tracking ref. The branch has moved: a local failure here
@@ -78,62 +89,6 @@ func (c *Clone) settle(ctx context.Context, bu *built, cause error) error {
 		return f
 	}
 	return networkFault("The connection broke during a push.", cause)
-}
-
-// pushBody is the command, then the pack: of few objects in memory with trees
-// as deltas, else the very file that Build stored.
-func (c *Clone) pushBody(ctx context.Context, bu *built) (func() (io.ReadCloser, error), int64, error) {
-	head := pkt(nil, "%s %s %s\x00 report-status side-band-64k object-format=sha1 agent=%s",
-		bu.parent, bu.head, c.branchRef(), agent)
-	head = append(head, "0000"...)
-	if !bu.pack.IsZero() {
-		name := packPath(bu.pack, ".pack")
-		if fi, err := c.git.Lstat(name); err == nil {
-			return func() (io.ReadCloser, error) {
-				f, err := c.git.Open(name)
-				if err != nil {
-					return nil, err
-				}
-				return struct {
-					io.Reader
-					io.Closer
-				}{bufio.NewReaderSize(io.MultiReader(bytes.NewReader(head), f), 256<<10), f}, nil
-			}, int64(len(head)) + fi.Size(), nil
-		}
-	}
-	buf := bytes.NewBuffer(head)
-	if err := c.encodePush(ctx, buf, bu); err != nil {
-		return nil, 0, err
-	}
-	open, n := bytesBody(buf.Bytes())
-	return open, n, nil
-}
-
-// encodePush writes the pack of a small push.
-func (c *Clone) encodePush(ctx context.Context, w *bytes.Buffer, bu *built) error {
-	p, err := newPackWriter(w, len(bu.objects))
-	if err != nil {
-		return err
-	}
-	var entry bytes.Buffer
-	for _, o := range bu.objects {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		full := object{kind: o.kind, id: o.id, data: o.data}
-		if full.data == nil { // stored in a pack that is gone
-			if full.data, err = c.store.read(o.id, o.kind); err != nil {
-				return err
-			}
-		}
-		entry.Reset()
-		encodePackEntry(&entry, full, o.base, c.deltaFor(o, full.data))
-		if err := p.add(o.id, entry.Bytes()); err != nil {
-			return err
-		}
-	}
-	_, err = p.finish()
-	return err
 }
 
 // receivePack sends a push and reads the answer.
@@ -176,16 +131,4 @@ func (r *remote) receivePack(ctx context.Context, body func() (io.ReadCloser, er
 func (r *remote) probePush(ctx context.Context) error {
 	_, err := r.advertised(ctx, "git-receive-pack", func(string) bool { return false })
 	return err
-}
-
-// deltaFor is a tree's delta against the one it replaces, or nil to send it whole.
-func (c *Clone) deltaFor(o builtObject, data []byte) []byte {
-	if o.base == plumbing.ZeroHash || o.kind != plumbing.TreeObject || len(data) < 512 {
-		return nil
-	}
-	delta, err := c.store.treeDelta(o.base, o.id)
-	if err != nil {
-		return nil
-	}
-	return delta
 }

@@ -47,6 +47,8 @@ func TestPushEmptyReportIsAnError_H3(t *testing.T) {
 		"cut in the ref":  "0020\x01000eunpack ok\n0019ok refs/he",
 		"no bands, cut":   "000eunpack ok\n",
 		"some other text": "hello",
+		"no ref":          packet("\x01"+packet("unpack ok\n")+"0000") + "0000",
+		"another ref":     packet("\x01"+packet("unpack ok\n")+packet("ok refs/heads/main2\n")+"0000") + "0000",
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -72,8 +74,12 @@ func TestPushEmptyReportIsAnError_H3(t *testing.T) {
 func TestPushAnswerLostButArrived_H3(t *testing.T) {
 	for name, lose := range map[string]func(w http.ResponseWriter){
 		"empty answer": func(http.ResponseWriter) {},
-		"cut":          func(w http.ResponseWriter) { panic(http.ErrAbortHandler) },
-		"bad gateway":  func(w http.ResponseWriter) { w.WriteHeader(502) },
+		"another ref": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
+			io.WriteString(w, packet("unpack ok\n")+packet("ok refs/heads/main2\n")+"0000")
+		},
+		"cut":         func(w http.ResponseWriter) { panic(http.ErrAbortHandler) },
+		"bad gateway": func(w http.ResponseWriter) { w.WriteHeader(502) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -30,6 +30,8 @@ type remote struct {
 	v0 bool
 	// spoken: the server has answered in the protocol that we take it to speak.
 	spoken bool
+	// noThin: the server refused a pack that builds on what it has, and took a whole one.
+	noThin bool
 }
 
 // refList is what a server tells of its refs.

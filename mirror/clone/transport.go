@@ -50,6 +50,7 @@ type transport struct {
 	cred   mirror.Credentials
 	client *http.Client
 	stall  time.Duration
+	link   linkSpeed
 }
 
 func newTransport(raw string, cred mirror.Credentials, client *http.Client, stall time.Duration) (*transport, error) {
@@ -139,11 +140,22 @@ func (p *pulse) stop() { p.timer.Stop(); p.cancel(context.Canceled) }
 type beatingBody struct {
 	io.ReadCloser
 	pulse *pulse
+	link  *linkSpeed
+	sent  int64
+	begun time.Time
 }
 
 func (b *beatingBody) Read(p []byte) (int, error) {
 	b.pulse.beat()
-	return b.ReadCloser.Read(p)
+	if b.sent == 0 {
+		b.begun = time.Now()
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.sent += int64(n)
+	if err == io.EOF {
+		b.link.sent(b.sent, time.Since(b.begun))
+	}
+	return n, err
 }
 
 // do sends one request and returns its 2xx answer, or a *mirror.Fault. A refused
@@ -238,7 +250,7 @@ func (t *transport) send(ctx context.Context, r *request, base *url.URL, renew b
 		req.ContentLength = r.length
 		req.GetBody = func() (io.ReadCloser, error) {
 			b, err := r.body()
-			return &beatingBody{b, p}, err
+			return &beatingBody{ReadCloser: b, pulse: p, link: &t.link}, err
 		}
 		if req.Body, err = req.GetBody(); err != nil {
 			p.stop()
