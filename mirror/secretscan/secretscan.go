@@ -15,14 +15,24 @@ import (
 // Scanner looks for credentials by the library's maintained rules. It is safe for
 // concurrent use. The rules are compiled with the first scan.
 type Scanner struct {
-	load func() (*detect.Detector, error)
+	load func() (*rules, error)
+}
+
+// rules are the library's, behind a filter that nearly all text ends at.
+type rules struct {
+	detector *detect.Detector
+	suspects suspects
 }
 
 // New makes a scanner; it costs nothing until it is used.
 func New() *Scanner {
-	return &Scanner{load: sync.OnceValues(func() (*detect.Detector, error) {
+	return &Scanner{load: sync.OnceValues(func() (*rules, error) {
 		logging.Logger = zerolog.New(io.Discard) // it would write what it found
-		return detect.NewDetectorDefaultConfig()
+		detector, err := detect.NewDetectorDefaultConfig()
+		if err != nil {
+			return nil, err
+		}
+		return &rules{detector, newSuspects(detector.Config.Rules)}, nil
 	})}
 }
 
@@ -34,14 +44,16 @@ const overlap = 4 << 10
 
 // Find names the rule that text breaks, "" for none. It never returns any of the text.
 func (s *Scanner) Find(text string) (rule string) {
-	detector, err := s.load()
+	rules, err := s.load()
 	if err != nil {
 		return "rules-unavailable" // what cannot be checked does not leave
 	}
 	for {
 		piece := text[:min(len(text), maxScan)]
-		if found := detector.DetectString(piece); len(found) > 0 {
-			return found[0].RuleID
+		if rules.suspects.any(piece) {
+			if found := rules.detector.DetectString(piece); len(found) > 0 {
+				return found[0].RuleID
+			}
 		}
 		if len(text) <= maxScan {
 			return ""
