@@ -6,7 +6,6 @@ import (
 	"maps"
 	"runtime"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 
@@ -53,32 +52,26 @@ func (p *planner) scan() {
 // credential scans what a decision would newly put on the branch. The texts are
 // scanned together; only a find makes it look for the field.
 func (p *planner) credential(d *Decision) *document.Problem {
-	texts := map[string]string{}
 	known := map[string]bool{}
 	if old := d.file().Document; old != nil {
-		publicTexts(old, func(_, text string) { known[text] = true })
+		publicTexts(old, func(text string) { known[text] = true })
 	}
-	publicTexts(d.Document, func(field, text string) {
+	var all strings.Builder
+	publicTexts(d.Document, func(text string) {
 		if !known[text] {
-			texts[field] = text
+			all.WriteString(text)
+			all.WriteString("\n\n")
 		}
 	})
-	fields := make([]string, 0, len(texts))
-	for field := range texts {
-		fields = append(fields, field)
-	}
-	sort.Strings(fields)
-	var all strings.Builder
-	for _, field := range fields {
-		all.WriteString(texts[field])
-		all.WriteString("\n\n")
-	}
 	if all.Len() == 0 || p.Scanner.Find(all.String()) == "" {
 		return nil
 	}
-	for _, field := range fields {
-		if rule := p.Scanner.Find(texts[field]); rule != "" {
-			return document.Invalid("%s looks like a credential (rule %s), so the entity is not exported: move it to a secret env or headers entry, or set sync.secret_scan to off", field, rule)
+	for _, f := range publicFields(d.Document) {
+		if known[f.text] {
+			continue
+		}
+		if rule := p.Scanner.Find(f.text); rule != "" {
+			return document.Invalid("%s looks like a credential (rule %s), so the entity is not exported: move it to a secret env or headers entry, or set sync.secret_scan to off", f.name, rule)
 		}
 	}
 	return nil
@@ -88,29 +81,66 @@ func (p *planner) credential(d *Decision) *document.Problem {
 const binaryHead = 8 << 10
 
 // publicTexts visits every text of a document that a file would show.
-func publicTexts(d *document.Document, visit func(field, text string)) {
+func publicTexts(d *document.Document, visit func(text string)) {
 	for _, f := range d.Files {
-		if !bytes.ContainsRune(f.Content[:min(len(f.Content), binaryHead)], 0) { // text, in whatever encoding
-			visit(f.Path, string(f.Content))
+		if isText(f.Content) {
+			visit(string(f.Content))
 		}
 	}
-	var walk func(field string, value any)
-	walk = func(field string, value any) {
+	var walk func(value any)
+	walk = func(value any) {
 		switch v := value.(type) {
 		case string:
-			visit(field, v)
+			visit(v)
+		case []any:
+			for _, element := range v {
+				walk(element)
+			}
+		case map[string]any:
+			for key, element := range v {
+				visit(key)
+				walk(element)
+			}
+		}
+	}
+	for _, value := range d.Fields {
+		walk(value)
+	}
+}
+
+func isText(content []byte) bool {
+	return !bytes.ContainsRune(content[:min(len(content), binaryHead)], 0) // in whatever encoding
+}
+
+// field is one of a document's texts, and how it is called in a message.
+type field struct{ name, text string }
+
+// publicFields are the texts that publicTexts visits, by name.
+func publicFields(d *document.Document) (fields []field) {
+	for _, f := range d.Files {
+		if isText(f.Content) {
+			fields = append(fields, field{f.Path, string(f.Content)})
+		}
+	}
+	var walk func(name string, value any)
+	walk = func(name string, value any) {
+		switch v := value.(type) {
+		case string:
+			fields = append(fields, field{name, v})
 		case []any:
 			for i, element := range v {
-				walk(fmt.Sprintf("%s[%d]", field, i), element)
+				walk(fmt.Sprintf("%s[%d]", name, i), element)
 			}
 		case map[string]any:
 			for i, key := range slices.Sorted(maps.Keys(v)) {
-				visit(fmt.Sprintf("%s: key %d", field, i+1), key) // which may itself be one, so it is not named
-				walk(field+"."+key, v[key])
+				fields = append(fields, field{fmt.Sprintf("%s: key %d", name, i+1), key}) // which may itself be one, so it is not named
+				walk(name+"."+key, v[key])
 			}
 		}
 	}
 	for key, value := range d.Fields {
 		walk(key, value)
 	}
+	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	return fields
 }
