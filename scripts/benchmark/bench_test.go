@@ -10,6 +10,7 @@ package benchmark_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,10 +59,28 @@ func BenchmarkWhole(b *testing.B) {
 	report.print(os.Stdout)
 }
 
+// build makes the program as it is released; for profiles a file is laid over it.
 func build(b *testing.B) string {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "confmirror")
-	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "../../cmd/confmirror").CombinedOutput(); err != nil {
+	args := []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", path}
+	if *profiles != "" {
+		program, err := filepath.Abs("../../cmd/confmirror/profile.go")
+		if err != nil {
+			b.Fatal(err)
+		}
+		source, err := filepath.Abs("testdata/profile.go.txt")
+		if err != nil {
+			b.Fatal(err)
+		}
+		overlay := filepath.Join(b.TempDir(), "overlay.json")
+		if err := os.WriteFile(overlay, fmt.Appendf(nil, `{"Replace": {%q: %q}}`, program, source), 0o644); err != nil {
+			b.Fatal(err)
+		}
+		b.Setenv("BENCHMARK_PROFILES", *profiles)
+		args = []string{"build", "-overlay", overlay, "-o", path}
+	}
+	if out, err := exec.Command("go", append(args, "../../cmd/confmirror")...).CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
 	return path
