@@ -26,8 +26,9 @@ type EntityFilter struct {
 	Cursor string
 }
 
-// ListEntities lists live entities by slug. The first page of the organization's
-// rows also has the rejected files: those that have no entity.
+// ListEntities lists live entities by slug. Beside the organization's rows are the
+// rejected files, those that have no entity, by path: as many as a large page has on
+// each page, so nearly always all of them on the first.
 func (d *DB) ListEntities(ctx context.Context, organizationID string, kind document.Kind, f EntityFilter) (items []*Entity, rejected []mirror.RejectedFile, next string, err error) {
 	t, err := entityTable(kind)
 	if err != nil {
@@ -37,26 +38,25 @@ func (d *DB) ListEntities(ctx context.Context, organizationID string, kind docum
 		return nil, nil, "", nil
 	}
 	page := Page{Limit: f.Limit, Cursor: f.Cursor}
-	after, err := parseCursor(page.Cursor, 2)
+	after, err := parseEntityCursor(page.Cursor)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	if after != nil && uuid.Validate(after[1]) != nil {
-		return nil, nil, "", ErrBadCursor
-	}
 	err = d.snapshot(ctx, func(tx *gorm.DB) error {
 		query := tx.Table(t.name).Where("organization_id = ? AND deleted_at IS NULL", organizationID).Scopes(f.apply(d, t, organizationID))
-		if after != nil {
-			query = query.Where("(slug, id) > (?, ?)", after[0], after[1])
+		if after.id != "" {
+			query = query.Where("(slug, id) > (?, ?)", after.slug, after.id)
 		}
 		var ids []struct{ ID, Slug string }
 		if err := query.Select("id", "slug").Order("slug, id").Limit(page.limit() + 1).Scan(&ids).Error; err != nil {
 			return err
 		}
-		ids, next = pageOf(ids, page.limit(), func(r struct{ ID, Slug string }) []string { return []string{r.Slug, r.ID} })
+		more := len(ids) > page.limit()
+		ids = ids[:min(len(ids), page.limit())]
 		list := make([]string, len(ids))
 		for i, r := range ids {
 			list[i] = r.ID
+			after.slug, after.id = r.Slug, r.ID
 		}
 		rows, err := d.load(tx, organizationID, t, d.inUUID("id", list))
 		if err != nil {
@@ -70,13 +70,38 @@ func (d *DB) ListEntities(ctx context.Context, organizationID string, kind docum
 		for _, id := range list {
 			items = append(items, d.entity(byID[id]))
 		}
-		if after != nil || f.Owner != nil && *f.Owner != "" {
-			return nil
+		if f.Owner == nil || *f.Owner == "" {
+			if rejected, err = rejectedFiles(tx, organizationID, kind, f.Search, after.path); err != nil {
+				return err
+			}
+			more = more || len(rejected) > maxPage
+			rejected = rejected[:min(len(rejected), maxPage)]
 		}
-		rejected, err = rejectedFiles(tx, organizationID, kind, f.Search)
-		return err
+		if len(rejected) > 0 {
+			after.path = rejected[len(rejected)-1].Path
+		}
+		if more {
+			next = pageCursor(after.slug, after.id, after.path)
+		}
+		return nil
 	})
 	return items, rejected, next, err
+}
+
+// entityCursor is where a page of entities ended, and where that of the rejected files
+// did; "" where it has not begun.
+type entityCursor struct{ slug, id, path string }
+
+func parseEntityCursor(cursor string) (after entityCursor, err error) {
+	columns, err := parseCursor(cursor, 3)
+	if err != nil || columns == nil {
+		return after, err
+	}
+	after = entityCursor{columns[0], columns[1], columns[2]}
+	if after.id != "" && uuid.Validate(after.id) != nil {
+		return after, ErrBadCursor
+	}
+	return after, nil
 }
 
 // apply limits a query to what the filter chooses.
@@ -105,9 +130,9 @@ func like(text string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(text)) + "%"
 }
 
-// rejectedFiles lists files that have no entity, at most a large page of them.
-func rejectedFiles(tx *gorm.DB, organizationID string, kind document.Kind, search string) ([]mirror.RejectedFile, error) {
-	query := tx.Where("organization_id = ? AND kind = ?", organizationID, string(kind)).Order("path").Limit(maxPage)
+// rejectedFiles lists files that have no entity after a path, one more than a large page has.
+func rejectedFiles(tx *gorm.DB, organizationID string, kind document.Kind, search, after string) ([]mirror.RejectedFile, error) {
+	query := tx.Where("organization_id = ? AND kind = ? AND path > ?", organizationID, string(kind), after).Order("path").Limit(maxPage + 1)
 	if search != "" {
 		query = query.Where(`lower(path) LIKE ? ESCAPE '\'`, like(search))
 	}

@@ -371,9 +371,31 @@ func TestListEntities(t *testing.T) {
 				t.Errorf("%+v: %q, want %q", test.filter, got, test.want)
 			}
 		}
-		for _, cursor := range []string{"x", pageCursor("a"), pageCursor("a", "no uuid")} {
+		for _, cursor := range []string{"x", pageCursor("a"), pageCursor("a", "no uuid", "")} {
 			if _, _, _, err := d.ListEntities(ctx, id, document.Toolkits, EntityFilter{Cursor: cursor}); !errors.Is(err, ErrBadCursor) {
 				t.Errorf("cursor %q: %v", cursor, err)
+			}
+		}
+		var many []rejectedRow
+		for i := range 2 * maxPage {
+			many = append(many, rejectedRow{OrganizationID: id, Kind: "toolkits", Path: fmt.Sprintf("toolkits/x%04d.json", i), Slug: "many", Error: "{}", CreatedAt: at(d.now()), UpdatedAt: at(d.now())})
+		}
+		if err := d.gorm.CreateInBatches(many, 500).Error; err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			filter EntityFilter
+			want   string
+		}{
+			{EntityFilter{}, "t-0 t-1 t-2 t-3 t-4 +2001"},
+			{EntityFilter{Limit: 2}, "t-0 t-1 t-2 t-3 t-4 +2001"},
+			{EntityFilter{Search: "x"}, "t-0 t-1 t-2 t-3 t-4 +2000"},
+			{EntityFilter{Search: "x0"}, " +1000"},
+			{EntityFilter{Search: "kits/x"}, " +2000"}, // no entity at all
+			{EntityFilter{Owner: &jane}, "t-0 +0"},
+		} {
+			if got := list(test.filter); got != test.want {
+				t.Errorf("%+v: %q, want %q", test.filter, got, test.want)
 			}
 		}
 		for _, kind := range document.Kinds { // columns differ

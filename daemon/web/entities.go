@@ -17,6 +17,9 @@ const (
 	skillsRead = 10
 )
 
+// maxRejected are more bad files than anybody looks at: a page ends with them, too.
+const maxRejected = 1000
+
 type rejectedFile struct {
 	Slug  string             `json:"slug"`
 	Path  string             `json:"path"`
@@ -25,7 +28,7 @@ type rejectedFile struct {
 
 type entityList struct {
 	Items    []*entity      `json:"items"`
-	Rejected []rejectedFile `json:"rejected"` // files that have no entity; on the first page
+	Rejected []rejectedFile `json:"rejected"` // files that have no entity; on the first page, and further ones if they are very many
 	Next     string         `json:"next_cursor"`
 }
 
@@ -64,7 +67,7 @@ func (s *Server) getEntities(c *call) error {
 		for _, f := range rejected {
 			list.Rejected = append(list.Rejected, rejectedFile{f.Slug, f.Path, f.Error})
 		}
-		if list.Next = next; next == "" || len(list.Items) >= page.Limit || bytes >= pageBytes {
+		if list.Next = next; next == "" || len(list.Items) >= page.Limit || bytes >= pageBytes || len(list.Rejected) >= maxRejected {
 			return c.reply(http.StatusOK, list)
 		}
 	}

@@ -303,6 +303,46 @@ func TestLargeSkillsEndAPage(t *testing.T) {
 	}
 }
 
+// More bad files than a page shows are on the next ones, which the answer tells as for any list.
+func TestVeryManyRejectedFilesComeInPages_I1(t *testing.T) {
+	each(t, func(w *world) {
+		acme := w.connect("acme", nil)
+		m, err := w.db.Mirror(w.t.Context(), acme)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		settlement := &mirror.Settlement{State: mirror.State{Name: mirror.StateOK}}
+		for _, kind := range []document.Kind{document.Toolkits, document.Skills} {
+			for i := range 1500 {
+				slug := fmt.Sprint("bad-", i)
+				settlement.Rejected = append(settlement.Rejected, &mirror.RejectedFile{Key: mirror.Key{Kind: kind, Path: document.Layout{}.Path(kind, slug)}, Slug: slug,
+					Error: mirror.EntityError{Code: document.InvalidJSON, HTTPCode: 400, DetectedAt: w.clock}})
+			}
+		}
+		if err := w.db.Settle(w.t.Context(), m, settlement); err != nil {
+			w.t.Fatal(err)
+		}
+		w.do("PUT", org("acme", "toolkits/good"), map[string]any{"slug": "good", "name": "Good"}).is(201)
+		for _, kind := range []string{"toolkits", "skills"} {
+			told := map[any]bool{}
+			for path, page := org("acme", kind), 0; ; page++ {
+				got := w.do("GET", path, nil).is(200)
+				for _, f := range got.at("rejected").([]any) {
+					told[f.(map[string]any)["slug"]] = true
+				}
+				next := got.at("next_cursor").(string)
+				if next == "" {
+					if page != 1 || len(told) != 1500 {
+						w.t.Errorf("%s: %d bad files on %d pages", kind, len(told), page+1)
+					}
+					break
+				}
+				path = org("acme", kind) + "?cursor=" + next
+			}
+		}
+	})
+}
+
 func TestRejectedFilesAreListed(t *testing.T) {
 	each(t, func(w *world) {
 		acme := w.connect("acme", nil)
