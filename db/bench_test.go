@@ -2,6 +2,7 @@ package db
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/confmirror/confmirror/db/dbtest"
@@ -85,4 +86,49 @@ func benchmarkStore(b *testing.B, dialect string) {
 		s.DropIntents = append(s.DropIntents, i.ID)
 	}
 	report("settle", func() { check(d.Settle(ctx, m, s)) })
+}
+
+// BenchmarkOneChange is the database's part of a run with one changed row among 10,000
+// entities: what comes before the push, and what comes after it.
+func BenchmarkOneChange(b *testing.B) {
+	for _, dialect := range []string{"postgres", "sqlite"} {
+		b.Run(dialect, func(b *testing.B) {
+			target := dbtest.Target{Dialect: dialect, DataDir: b.TempDir()}
+			if dialect == "postgres" {
+				target.URL = dbtest.Postgres(b)
+			}
+			w := newWorld(b, target)
+			w.crowd(10000)
+			w.run(newBranch(), mirror.Request{Look: true})
+			for _, slug := range []string{"toolkits/tk-7", "commands/cmd-7", "mcp_servers/srv-7", "mcp_clients/cli-7"} {
+				table, slug, _ := strings.Cut(slug, "/")
+				b.Run(table, func(b *testing.B) {
+					n := 0
+					for b.Loop() {
+						b.StopTimer()
+						w.exec(`UPDATE `+table+` SET description = ? WHERE slug = ?`, fmt.Sprint("edit ", n), slug)
+						n++
+						b.StartTimer()
+						w.carryOut(slug)
+					}
+				})
+			}
+		})
+	}
+}
+
+// carryOut is what a run asks of the database for the changed entity.
+func (w *world) carryOut(slug string) {
+	o := w.observe(mirror.Query{})
+	s := mirror.Settlement{State: mirror.State{Name: mirror.StateOK}, Consumed: []int64{o.Changes[0].ID}}
+	for _, r := range o.Rows {
+		if r.Slug == slug {
+			base := agreed(r.Document, r.ID)
+			intents := []*mirror.Intent{{Base: *base}}
+			w.ok(w.db.Intend(w.Context(), w.mirror, "run", intents, nil))
+			s.Bases, s.DropIntents = []*mirror.Base{base}, []int64{intents[0].ID}
+			s.Statuses = []mirror.RowStatus{{Kind: r.Kind, RowID: r.ID, Integration: mirror.GitIntegration{Path: base.Path, GitID: base.GitID}}}
+		}
+	}
+	w.settle(s)
 }

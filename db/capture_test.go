@@ -46,7 +46,7 @@ func (w *world) captured(organization string) []string {
 func testCaptureColumns(t *testing.T, w *world) {
 	for _, tbl := range tables {
 		t.Run(tbl.name, func(t *testing.T) {
-			w := &world{T: t, db: w.db, mirror: w.mirror}
+			w := &world{TB: t, db: w.db, mirror: w.mirror}
 			w.exec(`INSERT INTO `+tbl.name+` (organization_id, slug) VALUES (?, 'a')`, w.org())
 			w.equal(w.captured(w.org()), []string{string(tbl.kind) + " >a"})
 			content := []string{"slug", "extra", "deleted_at", "organization_id", "id"}

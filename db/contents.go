@@ -25,8 +25,9 @@ const (
 	encodingRaw     = "raw"
 	encodingDeflate = "deflate"
 
+	// A statement's values are in memory three times until it is sent.
 	contentBatchRows  = 500
-	contentBatchBytes = 8 << 20
+	contentBatchBytes = 1 << 20
 )
 
 // skillList is how a skill's content is kept.

@@ -58,7 +58,7 @@ func (d *DB) ListEntities(ctx context.Context, organizationID string, kind docum
 			list[i] = r.ID
 			after.slug, after.id = r.Slug, r.ID
 		}
-		rows, err := d.load(tx, organizationID, t, d.inUUID("id", list))
+		rows, err := d.loadIDs(tx, organizationID, t, list)
 		if err != nil {
 			return err
 		}

@@ -142,7 +142,7 @@ func (im *importing) take(k document.Kind) error {
 	}
 	rows := map[string]*storedRow{}
 	if len(ids) > 0 {
-		locked, err := im.load(im.lockFree(im.tx), im.mirror.OrganizationID, tables[k], im.inUUID("id", ids))
+		locked, err := im.loadIDs(im.lockFree(im.tx), im.mirror.OrganizationID, tables[k], ids)
 		if err != nil {
 			return err
 		}

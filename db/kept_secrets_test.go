@@ -37,7 +37,7 @@ const (
 // server is a file's document of the server slug.
 func (w *world) server(slug, fields string) *document.Document {
 	w.Helper()
-	return doc(w.T, document.MCPServers, `{"slug":"`+slug+`","name":"S",`+fields+`}`).Normalize()
+	return doc(w, document.MCPServers, `{"slug":"`+slug+`","name":"S",`+fields+`}`).Normalize()
 }
 
 // insertServer adds a server at a.example by SQL, with these env entries, and returns its id.
@@ -123,7 +123,7 @@ func testKeptImport(t *testing.T, w *world) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := &world{T: t, db: w.db, mirror: w.mirror}
+			w := &world{TB: t, db: w.db, mirror: w.mirror}
 			w.exec(`DELETE FROM mcp_servers`)
 			w.exec(`DELETE FROM kept_secrets`)
 			id := w.insertServer("s", `{"TOKEN": {"value": "hunter2", "secret": true}}`)
@@ -154,7 +154,7 @@ func testKeptShapes(t *testing.T, w *world) {
 		`null`:                                                            `{"secret":true}`,
 	} {
 		t.Run(shape, func(t *testing.T) {
-			w := &world{T: t, db: w.db, mirror: w.mirror}
+			w := &world{TB: t, db: w.db, mirror: w.mirror}
 			w.exec(`DELETE FROM mcp_servers`)
 			id := w.insertServer("s", `{"TOKEN": `+shape+`}`)
 			w.imports(id, "s", atA)

@@ -10,7 +10,26 @@ import (
 // load reads an organization's rows of a kind that match the query so far and all
 // conditions, skills with their files. A query that locks its rows locks the files as well.
 func (d *DB) load(tx *gorm.DB, organizationID string, t *table, conditions ...clause.Expression) ([]*storedRow, error) {
-	records, err := t.find(where(tx, conditions...).Where("organization_id = ?", organizationID).Order("id"))
+	return d.read(where(tx, conditions...).Where("organization_id = ?", organizationID), t)
+}
+
+// loadIDs is load for the rows with these ids.
+func (d *DB) loadIDs(tx *gorm.DB, organizationID string, t *table, ids []string) ([]*storedRow, error) {
+	return d.read(where(tx, d.inUUID("id", ids), d.besides(organizationID)), t)
+}
+
+// besides is "the row is the organization's" where other conditions find the rows.
+// SQLite thinks an organization smaller than a list of ids, and would read all of it: the
+// plus keeps it from looking there.
+func (d *DB) besides(organizationID string) clause.Expression {
+	if d.postgres {
+		return clause.Eq{Column: "organization_id", Value: organizationID}
+	}
+	return clause.Expr{SQL: "+organization_id = ?", Vars: []any{organizationID}}
+}
+
+func (d *DB) read(tx *gorm.DB, t *table) ([]*storedRow, error) {
+	records, err := t.find(tx.Order("id"))
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,7 @@ func (s *observing) addNaming(named references) error {
 		return nil
 	}
 	t := tables[document.Toolkits]
-	rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.ours(), live, anyOf(conditions))
+	rows, err := s.read(where(s.tx, t.ours(), live, anyOf(conditions), s.besides(s.mirror.OrganizationID)), t)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (s *observing) addOpen(servers []string) error {
 func (s *observing) addWanted(k document.Kind) error {
 	t := tables[k]
 	if ids := s.wanted.ids[k].list(); len(ids) > 0 {
-		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, s.inUUID("id", ids))
+		rows, err := s.loadIDs(s.tx, s.mirror.OrganizationID, t, ids)
 		if err != nil {
 			return err
 		}
@@ -274,7 +274,7 @@ func (s *observing) addBaseRows() error {
 		missing[k][b.RowID] = true
 	}
 	for k, ids := range missing {
-		rows, err := s.load(s.tx, s.mirror.OrganizationID, tables[k], s.inUUID("id", ids.list()))
+		rows, err := s.loadIDs(s.tx, s.mirror.OrganizationID, tables[k], ids.list())
 		if err != nil {
 			return err
 		}

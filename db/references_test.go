@@ -17,7 +17,7 @@ func TestUpgradeKnowsWhatToolkitsName(t *testing.T) {
 	if _, err := provider.UpTo(t.Context(), 10); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, db: d, dataDir: target.DataDir}
+	w := &world{TB: t, db: d, dataDir: target.DataDir}
 	w.exec(`INSERT INTO organizations (id, slug) VALUES ('o', 'acme')`)
 	w.exec(`INSERT INTO toolkits (id, organization_id, slug, integrations, commands, skills)
 		VALUES ('t', 'o', 'a', '{"github": {}}', '["ship", 1, null]', '["write"]'), ('u', 'o', 'b', '{broken', NULL, '[]')`)

@@ -191,8 +191,7 @@ func (d *DB) settleStatuses(tx *gorm.DB, m *mirror.Mirror, statuses []mirror.Row
 			continue
 		}
 		var free []string
-		err := where(d.lockFree(tx).Table(t.name), d.inUUID("id", ids.list())).
-			Where("organization_id = ?", m.OrganizationID).Order("id").Pluck("id", &free).Error
+		err := where(d.lockFree(tx).Table(t.name), d.inUUID("id", ids.list()), d.besides(m.OrganizationID)).Order("id").Pluck("id", &free).Error
 		if err != nil {
 			return err
 		}

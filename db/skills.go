@@ -224,7 +224,7 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 // file that the query's lock left out counts as locked: it is not among rows.
 func (d *DB) behind(query *gorm.DB, m *mirror.Mirror, ids set, consumed []int64) (rows map[string]*storedRow, docs map[string]*document.Document, err error) {
 	tx := query.Session(&gorm.Session{NewDB: true})
-	skills, err := d.load(query, m.OrganizationID, tables[document.Skills], d.inUUID("id", ids.list()))
+	skills, err := d.loadIDs(query, m.OrganizationID, tables[document.Skills], ids.list())
 	if err != nil {
 		return nil, nil, err
 	}

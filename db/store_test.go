@@ -29,15 +29,15 @@ var testIdentity = mirror.Identity{Repository: "{0b5f}", Branch: "main", Prefix:
 
 // world is a migrated database with one connected organization.
 type world struct {
-	*testing.T
+	testing.TB
 	db      *DB
 	mirror  *mirror.Mirror
 	dataDir string
 }
 
-func newWorld(t *testing.T, target dbtest.Target) *world {
+func newWorld(t testing.TB, target dbtest.Target) *world {
 	t.Helper()
-	w := &world{T: t, db: open(t, target), dataDir: target.DataDir}
+	w := &world{TB: t, db: open(t, target), dataDir: target.DataDir}
 	if err := w.db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 // connected is the mirror of a connected organization.
 func connected(t *testing.T, d *DB) *mirror.Mirror {
-	return (&world{T: t, db: d}).connect("acme")
+	return (&world{TB: t, db: d}).connect("acme")
 }
 
 // TestTakeIsAChange: a run observes it, and it is decided on once its change is consumed.

@@ -12,7 +12,7 @@ import (
 
 const (
 	updateBatchRows  = 500
-	updateBatchBytes = 8 << 20
+	updateBatchBytes = 1 << 20
 )
 
 // updateRows writes the document's columns, git_integration and updated_at of
@@ -142,7 +142,7 @@ func (d *DB) ownChanges(tx *gorm.DB, organizationID string, t *table, written []
 	if err != nil {
 		return nil, err
 	}
-	rows, err := d.load(tx, organizationID, t, d.inUUID("id", ids))
+	rows, err := d.loadIDs(tx, organizationID, t, ids)
 	if err != nil {
 		return nil, err
 	}
