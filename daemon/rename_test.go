@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
+	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
@@ -207,6 +210,27 @@ func TestBadFileOutlivesItsRow(t *testing.T) {
 		w.synced()
 		if got := w.rejected("toolkits")["toolkits/b.json"]; got != "INVALID_JSON" {
 			t.Errorf("rejected as %q", got)
+		}
+	})
+}
+
+// What is remembered of a bad file is the same whether a run looked at all rows or not:
+// a deleted row that had the slug last has no part in it.
+func TestBadFileAtADeletedRowsLastSlug(t *testing.T) {
+	eachClocked(t, func(w *clocked) {
+		w.insert("commands", "slug", "'was'", "name", "'Row'", "prompt", "'Do.'")
+		w.run()
+		w.exec("UPDATE commands SET slug = 'is'")
+		w.exec("UPDATE commands SET deleted_at = CURRENT_TIMESTAMP")
+		w.commit(bitbuckettest.Write("commands/is.json", "{ broken"))
+		w.run()
+		const remembered = "SELECT row_id || ' ' || digest || ' ' || reason FROM mirror_unsettled WHERE path = 'commands/is.json'"
+		before := w.query(remembered)
+		runner := &mirror.Runner{Store: w.store, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: w.now, Logger: w.logger()}
+		_, err := runner.Run(t.Context(), w.load(), w.clone, mirror.Request{RunID: uuid.NewString(), Trigger: "audit", Look: true, Full: true})
+		w.must(err)
+		if after := w.query(remembered); after != before || after != "  invalid" {
+			t.Errorf("%q before a full run, %q after it", before, after)
 		}
 	})
 }

@@ -306,7 +306,10 @@ func (a *apply) settleRefused(d *Decision) {
 	if d.slip != nil {
 		key = d.Base.Key
 	}
-	u := &Unsettled{Key: key, RowID: rowID(d), Slug: f.Slug, Reason: ReasonInvalid, WaitsFor: d.Problem.WaitsFor, Due: d.Due || f.Hidden, Digest: d.digest, GitID: f.GitID}
+	u := &Unsettled{Key: key, Slug: f.Slug, Reason: ReasonInvalid, WaitsFor: d.Problem.WaitsFor, Due: d.Due || f.Hidden, GitID: f.GitID}
+	if d.Base != nil || d.live() { // a deleted row that happens to have had the slug is not always found
+		u.RowID, u.Digest = rowID(d), d.digest
+	}
 	a.s.Unsettled = append(a.s.Unsettled, u)
 	if !d.live() {
 		a.s.Rejected = append(a.s.Rejected, &RejectedFile{Key: key, Slug: f.Slug, GitID: f.GitID, Error: a.entityError(d.Problem, f.Path)})
