@@ -32,7 +32,7 @@ type kept struct {
 	reason        mirror.ConflictReason
 	decided       document.Policy
 	database, git doc
-	maybe         bool // it depends on what the brake held, or on what a run looked at
+	maybe         bool // it depends on what the brake held, or on what earlier phases left
 }
 
 // reference is one kind's entities at rest.
@@ -100,7 +100,7 @@ func (m *reference) settle(rows []*row, files map[string]*file, touched map[stri
 		// the database only because deletions are kept.
 		after, parted := m.rows[before.id], e.file == nil && m.bases[e.slug] != nil && m.bases[e.slug].parted
 		if after.deleted || !after.doc.equal(before.doc) || parted {
-			maybe := after.deleted || parted && e.base.parted // which no run may have looked at
+			maybe := after.deleted || parted // which no run may look at, or which is kept since it was parted before
 			m.conflicts = append(m.conflicts, kept{mirror.ConflictHistoryRewritten, document.PreferGit, before.doc, e.gitDoc(), maybe})
 		}
 	}
