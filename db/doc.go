@@ -37,6 +37,20 @@
 // content read after it. A trigger of another program that changes the row within
 // our transaction makes the content differ, and its note stays.
 //
+// # What a run costs
+//
+// A run asks about twenty statements of the database however many entities there are, and
+// as many for five hundred changes as for one, but for what fits into a statement. None
+// reads what it does not need. That is for the planner to see, of which PostgreSQL's goes
+// by statistics and has none of a table that was just filled: conditions name what an
+// index holds and no more, a list of one is compared as one value, and a bulk write
+// refreshes the statistics. SQLite's planner, which takes an organization for a few rows,
+// is kept from looking there. The tests count statements and read the plans.
+//
+// Bases are counted only where something vanished, for the brake. The toolkits that name
+// a server, a command or a skill are found by an index over the JSON (PostgreSQL) or by
+// mirror_references, which triggers keep (SQLite).
+//
 // # Compare-and-swap of a row
 //
 // [DB.Observe] gives every row a guard: a hash over its complete stored content,
