@@ -125,9 +125,6 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 	if err := syncAll(c.lock); err != nil {
 		return err
 	}
-	if len(changes) > 1000 {
-		c.store.reopen() // lets go of what the object cache holds
-	}
 	return nil
 }
 

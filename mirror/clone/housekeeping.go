@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 )
 
 // A fetch adds a pack, a push adds a few loose objects. Beyond these numbers
@@ -45,7 +44,7 @@ type source struct {
 	name    string // without extension
 	file    *os.File
 	size    int64
-	entries []*idxfile.Entry // by offset
+	entries []packEntry // by offset
 }
 
 func (s *store) merge(ctx context.Context, dir *os.File, head plumbing.Hash) error {
@@ -65,7 +64,7 @@ func (s *store) merge(ctx context.Context, dir *os.File, head plumbing.Hash) err
 	unique := make(map[plumbing.Hash]bool)
 	for _, src := range sources {
 		for _, e := range src.entries {
-			unique[e.Hash] = true
+			unique[e.id] = true
 		}
 	}
 	single := make(map[plumbing.Hash]bool, len(loose)) // in no pack
@@ -169,22 +168,11 @@ func (src *source) readIndex(git *os.Root) error {
 	if err != nil {
 		return err
 	}
-	idx := idxfile.NewMemoryIndex()
-	if err := idxfile.NewDecoder(bytes.NewReader(b)).Decode(idx); err != nil {
-		return err
-	}
-	iter, err := idx.EntriesByOffset()
+	idx, err := parsePackIndex(b)
 	if err != nil {
 		return err
 	}
-	defer iter.Close()
-	for {
-		e, err := iter.Next()
-		if err != nil {
-			break // io.EOF
-		}
-		src.entries = append(src.entries, e)
-	}
+	src.entries = idx.entries()
 	return nil
 }
 
@@ -253,14 +241,14 @@ func (m *merger) copyPack(src *source) error {
 		if err := m.ctx.Err(); err != nil {
 			return err
 		}
-		old := int64(e.Offset)
-		if at, ok := m.offsets[e.Hash]; ok {
+		old := int64(e.offset)
+		if at, ok := m.offsets[e.id]; ok {
 			moved[old] = at
 			continue
 		}
 		end := src.size - 20
 		if i+1 < len(src.entries) {
-			end = int64(src.entries[i+1].Offset)
+			end = int64(src.entries[i+1].offset)
 		}
 		if end <= old || end > src.size {
 			return errPack
@@ -269,15 +257,15 @@ func (m *merger) copyPack(src *source) error {
 		if _, err := src.file.ReadAt(raw, old); err != nil {
 			return unexpected(err)
 		}
-		if crc32.ChecksumIEEE(raw) != e.CRC32 {
-			return fmt.Errorf("%w: entry of %s", errPack, e.Hash)
+		if crc32.ChecksumIEEE(raw) != e.crc {
+			return fmt.Errorf("%w: entry of %s", errPack, e.id)
 		}
 		raw, err := m.relocate(raw, old, moved)
 		if err != nil {
 			return err
 		}
-		moved[old], m.offsets[e.Hash] = m.w.offset, m.w.offset
-		if err := m.w.add(e.Hash, raw); err != nil {
+		moved[old], m.offsets[e.id] = m.w.offset, m.w.offset
+		if err := m.w.add(e.id, raw); err != nil {
 			return err
 		}
 	}

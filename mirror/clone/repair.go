@@ -54,7 +54,7 @@ func (c *Clone) start(ctx context.Context) error {
 	if c.store != nil {
 		c.store.close()
 	}
-	c.store = openStore(path.Join(c.o.Dir, ".git"), c.git)
+	c.store = openStore(c.git)
 	c.store.loose = c.sweepObjects()
 	c.index = nil
 	return nil
@@ -270,7 +270,7 @@ func (c *Clone) clearFiles(ctx context.Context) error {
 
 // addJournal makes files that an interrupted checkout may have written count as ours.
 func (c *Clone) addJournal(ctx context.Context, changes []change, from, to plumbing.Hash) []change {
-	s := openStore(path.Join(c.o.Dir, ".git"), c.git)
+	s := openStore(c.git)
 	defer s.close()
 	probe := &Clone{o: c.o, log: c.log, store: s}
 	a, err1 := s.rootOf(from)

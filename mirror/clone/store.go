@@ -12,30 +12,22 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/storage/filesystem"
-	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// Sizes of the store's caches and thresholds, in bytes.
+// Sizes of the store's caches, in bytes.
 const (
-	objectCacheSize = 16 << 20
-	treeCacheSize   = 32 << 20
-	// streamAbove: larger objects are copied to a file, never held whole.
-	streamAbove = 8 << 20
+	baseCacheSize = 16 << 20
+	treeCacheSize = 32 << 20
 )
 
-// store is the clone's object database. Packs are read by go-git; loose objects
-// by ourselves, because go-git keeps half-read objects in its cache.
+// store is the clone's object database.
 type store struct {
-	dir   string   // .git
-	git   *os.Root // the same
-	packs *filesystem.ObjectStorage
-	// packsAt is the pack directory's modification time when packs was opened:
+	git   *os.Root // .git
+	packs packSet
+	// packsAt is the pack directory's modification time when packs was read:
 	// somebody's "git gc" replaces packs under us.
 	packsAt   time.Time
 	trees     treeCache
@@ -54,17 +46,16 @@ func (p *pile) add(bytes int64) {
 	p.bytes += bytes
 }
 
-func openStore(dir string, git *os.Root) *store {
-	s := &store{dir: dir, git: git, trees: treeCache{limit: treeCacheSize}}
-	s.openPacks()
+func openStore(git *os.Root) *store {
+	s := &store{git: git, packs: packSet{git: git}, trees: treeCache{limit: treeCacheSize}}
+	s.reopen()
 	return s
 }
 
-func (s *store) openPacks() {
-	d := dotgit.NewWithOptions(osfs.New(s.dir), dotgit.Options{KeepDescriptors: true})
-	s.packs = filesystem.NewObjectStorageWithOptions(d, cache.NewObjectLRU(objectCacheSize),
-		filesystem.Options{KeepDescriptors: true, LargeObjectThreshold: streamAbove})
+// reopen looks at what packs there are.
+func (s *store) reopen() {
 	s.packsAt = s.packDirTime()
+	s.packs.refresh()
 	s.packCount = 0
 	for _, e := range readDir(s.git, "objects/pack") {
 		if strings.HasSuffix(e.Name(), ".pack") {
@@ -83,13 +74,7 @@ func (s *store) packDirTime() time.Time {
 	return fi.ModTime()
 }
 
-// reopen forgets everything about packs; the next read looks at the disk.
-func (s *store) reopen() {
-	s.packs.Close()
-	s.openPacks()
-}
-
-func (s *store) close() error { return s.packs.Close() }
+func (s *store) close() error { return s.packs.close() }
 
 // missingError names an object that cannot be read; it is mirror.ErrDamaged.
 type missingError struct {
@@ -108,7 +93,7 @@ func loosePath(id plumbing.Hash) string {
 	return "objects/" + h[:2] + "/" + h[2:]
 }
 
-// again runs f, and once more with freshly opened packs when it failed: a
+// again runs f, and once more after a look at what packs there are when it failed: a
 // repack by somebody's git looks like a missing or unreadable object.
 func (s *store) again(id plumbing.Hash, f func() error) error {
 	err := f()
@@ -134,22 +119,28 @@ func (s *store) has(id plumbing.Hash) bool { return s.check(id) == nil }
 // check is has with the reason.
 func (s *store) check(id plumbing.Hash) error {
 	return s.again(id, func() error {
-		if fi, err := s.git.Lstat(loosePath(id)); err == nil {
-			if fi.Size() == 0 {
-				return errors.New("its file is empty")
-			}
+		if _, _, err := s.packs.find(id); err == nil {
 			return nil
 		}
-		return s.packs.HasEncodedObject(id)
+		fi, err := s.git.Lstat(loosePath(id))
+		switch {
+		case err != nil:
+			return plumbing.ErrObjectNotFound
+		case fi.Size() == 0:
+			return errors.New("its file is empty")
+		}
+		return nil
 	})
 }
 
 // size is an object's size, without inflating it.
 func (s *store) size(id plumbing.Hash) (size int64, err error) {
 	err = s.again(id, func() (err error) {
-		_, size, _, err = s.openLoose(id)
-		if errors.Is(err, fs.ErrNotExist) {
-			size, err = s.packs.EncodedObjectSize(id)
+		if size, err = s.packs.objectSize(id); err == nil {
+			return nil
+		}
+		if _, at, _, lerr := s.openLoose(id); !errors.Is(lerr, fs.ErrNotExist) {
+			size, err = at, lerr
 		}
 		return err
 	})
@@ -218,49 +209,33 @@ func (s *store) read(id plumbing.Hash, kind plumbing.ObjectType) (data []byte, e
 }
 
 func (s *store) readUnverified(id plumbing.Hash) (plumbing.ObjectType, []byte, error) {
-	kind, size, r, err := s.openLooseContent(id)
+	kind, data, err := s.packs.read(id)
 	if err == nil {
-		defer r.Close()
-		data, err := inflateExactly(r, size)
-		return kind, data, err
+		return kind, data, nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		// A damaged loose object may have a good twin in a pack.
-		if kind, data, perr := s.readPacked(id); perr == nil {
-			return kind, data, nil
-		}
+	// What a pack lacks, or has damaged, may be a file of its own.
+	kind, size, r, lerr := s.openLooseContent(id)
+	switch {
+	case errors.Is(lerr, fs.ErrNotExist):
 		return 0, nil, err
-	}
-	return s.readPacked(id)
-}
-
-func (s *store) readPacked(id plumbing.Hash) (plumbing.ObjectType, []byte, error) {
-	o, err := s.packs.EncodedObject(plumbing.AnyObject, id)
-	if err != nil {
-		return 0, nil, err
-	}
-	r, err := o.Reader()
-	if err != nil {
-		return 0, nil, err
+	case lerr != nil:
+		return 0, nil, lerr
 	}
 	defer r.Close()
-	data, err := inflateExactly(r, o.Size())
-	return o.Type(), data, err
+	data, err = inflateExactly(r, size)
+	return kind, data, err
 }
 
 // stream opens a large object; its hash is the caller's to verify.
 func (s *store) stream(id plumbing.Hash) (r io.ReadCloser, err error) {
 	err = s.again(id, func() error {
-		_, _, loose, err := s.openLooseContent(id)
-		if err == nil {
-			r = loose
+		if r, err = s.packs.stream(id); err == nil {
 			return nil
 		}
-		o, err := s.packs.EncodedObject(plumbing.AnyObject, id)
-		if err != nil {
-			return err
+		_, _, loose, lerr := s.openLooseContent(id)
+		if lerr == nil {
+			r, err = loose, nil
 		}
-		r, err = o.Reader()
 		return err
 	})
 	return r, err
