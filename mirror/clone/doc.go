@@ -12,14 +12,22 @@
 //
 // Work is proportional to what changed, never to what exists, but for three
 // things: opening looks at every tracked file once, a checkout that changes
-// anything writes the index whole, and a tree is encoded whole when a file in
-// it changes.
+// anything writes the index whole (patched where it is encoded), and a tree is
+// encoded whole when a file in it changes.
 //
-// go-git reads packs and their indexes. Its worktree, its push and its loose
-// objects are not used: they take time by the size of the repository or of its
-// history, move HEAD before they look at the files, delete what people left
-// lying about, ignore locks, leak a connection for each push, take an empty
-// answer for success, and cache half-read objects.
+// Of go-git, the types, the patching of deltas and the hash with collision detection
+// are used. Its worktree, its push and its store of objects take time by the size of
+// the repository or of its history; they move HEAD before they look at the files,
+// delete what people left lying about, ignore locks, leak a connection for each push,
+// take an empty answer for success, and cache half-read objects.
+//
+// # Upkeep
+//
+// A push leaves a few loose objects, a fetch a pack. A checkout that finds many of
+// them makes them one pack, in steps of bounded size. Trees are kept as deltas of the
+// trees that replaced them, so that a change leaves a copy of its file, not of its
+// directory. Packs above 64 MB stay as they are. Decoded trees and the bases of deltas
+// are cached within 48 MB; contents are not, and large ones are streamed.
 //
 // # Concurrency
 //
@@ -82,7 +90,9 @@
 // Every failure is a *mirror.Fault, but for mirror.ErrStale and a cancelled
 // context. A push whose answer is empty, cut off or does not name the branch
 // is not taken for success: the branch is looked at once more, and what cannot
-// be settled is left open. Transfers end when nothing has moved for
+// be settled is left open. A server that takes no pack with deltas of what it has
+// gets a whole one; packs of many objects hold such deltas where the link is slow.
+// Transfers end when nothing has moved for
 // Options.StallTimeout; a long transfer that moves is never cut. Credentials go
 // to the repository's own origin only, never into an address, a file or a message.
 package clone
