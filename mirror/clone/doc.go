@@ -45,7 +45,10 @@
 // The clone is a cache: losing it loses nothing but time, so nothing is flushed
 // before a push. A checkout flushes once, after its files and index are written
 // and before the refs move (syncfs: a flush for each file would cost more than
-// everything else). What a power cut or a person can do to it is healed: refs,
+// everything else). That is not for the objects, which a remote has: without it a power
+// cut could leave a working file of the right size and time without its content, which
+// neither people's git nor we would look at again. Merging packs flushes once before
+// the old ones go. What a power cut or a person can do to it is healed: refs,
 // index, configuration and working files with the next checkout, at the next Open
 // or by Restore, which reads all there is.
 //
