@@ -400,10 +400,20 @@ func TestOwnIndexIsNotReadAgain_P2(t *testing.T) {
 		git(t, w.dir, "--no-optional-locks", "status", "--porcelain")
 		head = w.push(t, head, files{"toolkits/a.json": fmt.Sprint("x", i)})
 	}
+	w.reopen(t)
+	if !w.KnowsIndex() {
+		t.Error("after a restart the index is somebody's")
+	}
 	git(t, w.dir, "update-index", "--force-remove", "commands/b.json")
 	if w.KnowsIndex() {
 		t.Error("what somebody wrote is taken for ours")
 	}
+	w.reopen(t)
+	if w.KnowsIndex() {
+		t.Error("after a restart what somebody wrote is taken for ours")
+	}
+	w.push(t, head, files{"toolkits/a.json": "y"})
+	w.clean(t)
 }
 
 func TestWhatSomebodyStagedOrRemoved(t *testing.T) {

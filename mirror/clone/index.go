@@ -19,6 +19,8 @@ type index struct {
 	// They are made by encode, and kept for the next patch.
 	encoded []byte
 	at      []uint32
+	// sum is the checksum of the file that was read or written; zero before that.
+	sum plumbing.Hash
 }
 
 type indexEntry struct {
@@ -108,8 +110,8 @@ func (x *index) encode() []byte {
 		x.encodeEntries()
 	}
 	body := x.encoded[:len(x.encoded)-sha1.Size]
-	sum := sha1.Sum(body)
-	x.encoded = append(body, sum[:]...)
+	x.sum = sha1.Sum(body)
+	x.encoded = append(body, x.sum[:]...)
 	return x.encoded
 }
 
@@ -159,6 +161,7 @@ func decodeIndex(b []byte) (*index, error) {
 		return nil, errIndex
 	}
 	x := &index{entries: make([]indexEntry, 0, count)}
+	copy(x.sum[:], b[len(body):])
 	pos := 12
 	for range count {
 		n, err := x.decodeEntry(body[pos:])

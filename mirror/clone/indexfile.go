@@ -19,7 +19,8 @@ func (c *Clone) loadIndex(ctx context.Context, head plumbing.Hash) (remade bool,
 	if err == nil {
 		if x, err := decodeIndex(b); err == nil {
 			c.setIndex(x)
-			c.indexForeign = true
+			at, sum := c.readHead() // of an earlier process of ours?
+			c.indexForeign = sum.IsZero() || at != head || sum != x.sum
 			return false, nil
 		}
 		c.log.Warn("the clone's index cannot be read and is made anew")

@@ -11,8 +11,9 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// Below .git/confmirror stand the commit that is checked out, and, while a
-// checkout is going on, an empty file named after the commits it goes from and to.
+// Below .git/confmirror stand the commit that is checked out, with the checksum of the
+// index that was written for it, and, while a checkout is going on, an empty file named
+// after the commits it goes from and to.
 const (
 	headFile      = "confmirror/head"
 	journalPrefix = "checkout-"
@@ -21,15 +22,25 @@ const (
 // checkedOut is the commit whose files are in the working tree; zero for none.
 // It is not the branch's ref: people commit in the clone.
 func (c *Clone) checkedOut() plumbing.Hash {
+	id, _ := c.readHead()
+	return id
+}
+
+// readHead reads the record of the last checkout. The checksum is zero where none is known.
+func (c *Clone) readHead() (head, indexSum plumbing.Hash) {
 	b, err := c.git.ReadFile(headFile)
 	if err != nil {
-		return plumbing.ZeroHash
+		return head, indexSum
 	}
-	id, ok := toID(mirror.Hash(strings.TrimSpace(string(b))))
+	commit, sum, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
+	head, ok := toID(mirror.Hash(commit))
 	if !ok {
-		return plumbing.ZeroHash
+		return plumbing.ZeroHash, plumbing.ZeroHash
 	}
-	return id
+	if indexSum, ok = toID(mirror.Hash(sum)); !ok {
+		indexSum = plumbing.ZeroHash
+	}
+	return head, indexSum
 }
 
 // writeJournal notes a checkout before its first write: half of one must not
@@ -83,8 +94,12 @@ func (c *Clone) moveRefs(ctx context.Context, from, to plumbing.Hash) error {
 	if err := c.pointHEAD(ctx); err != nil {
 		return err
 	}
-	if c.checkedOut() != to {
-		if err := c.replace(ctx, headFile, []byte(to.String()+"\n")); err != nil {
+	sum := plumbing.ZeroHash
+	if c.index != nil && !c.indexForeign {
+		sum = c.index.sum
+	}
+	if head, known := c.readHead(); head != to || known != sum && !sum.IsZero() {
+		if err := c.replace(ctx, headFile, []byte(to.String()+" "+sum.String()+"\n")); err != nil {
 			return err
 		}
 	}
