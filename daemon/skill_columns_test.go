@@ -3,6 +3,10 @@ package daemon_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/confmirror/confmirror/mirror"
 )
 
 // The description of a skill stands in its column, too. An edit there is an edit of the
@@ -49,4 +53,38 @@ func TestDescriptionOfASkillEditedInTheColumn_L5(t *testing.T) {
 		}
 		w.quiet()
 	})
+}
+
+// The columns of a skill follow SKILL.md once it is exported. What somebody did to the
+// row meanwhile is not part of that.
+func TestSkillEditedWhileItIsExported_L5(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  string
+		want string // the skills that are on the branch after the next run
+	}{
+		"made private": {"owner_id = 'jane'", ""},
+		"renamed":      {"slug = 'b'", "skills/b/SKILL.md"},
+		"deleted":      {"deleted_at = CURRENT_TIMESTAMP", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachClocked(t, func(w *clocked) {
+				w.insertSkill("a", map[string]string{"SKILL.md": skill("a")})
+				pushed := &boundary{step: 1, after: true, do: func() { w.exec("UPDATE skills SET %s", c.set) }}
+				runner := &mirror.Runner{Store: failingStore{w.store, pushed}, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: w.now, Logger: w.logger()}
+				_, err := runner.Run(t.Context(), w.load(), failingClone{w.clone, pushed}, mirror.Request{RunID: uuid.NewString(), Trigger: "test", Look: true})
+				w.must(err)
+				if !w.branchHas("skills/a/SKILL.md", "name: a") {
+					t.Fatalf("not exported: %v", w.files())
+				}
+				w.run()
+				var got []string
+				for path := range w.files() {
+					got = append(got, path)
+				}
+				if strings.Join(got, " ") != c.want {
+					t.Errorf("on the branch: %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
 }

@@ -193,7 +193,8 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 		drop[id], write = putFiles(skill, doc)
 		skill.Entity.UpdatedAt = at(d.now())
 		skills, updated, files = append(skills, skill), append(updated, skill), append(files, write...)
-		if agreed[id].Digest == doc.Digest() {
+		// Who made it private, or moved it, since the run looked is not ours to consume.
+		if base := agreed[id]; base.Digest == doc.Digest() && base.Slug == skill.Entity.Slug && owner(skill) == nil {
 			written = append(written, readRow(document.Skills, skill))
 		}
 	}
