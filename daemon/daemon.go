@@ -228,9 +228,13 @@ func (d *Daemon) lost(id string) {
 	d.queue.Nudge(id, Nudge{Trigger: "lost"})
 }
 
+// partOfBurst is small enough for the first changes of a burst to go out at once.
+const partOfBurst = 500
+
 func (d *Daemon) runner() *mirror.Runner {
 	return &mirror.Runner{
 		Store: d.db, Rules: d.o.Config.Rules(), Scanner: d.scanner, Committer: committer, Now: time.Now, Logger: d.log,
+		Part: partOfBurst,
 		Progress: func(p mirror.Progress) {
 			d.events.publish(web.Event{Type: "run.progress", Organization: p.Organization, Data: p})
 		},

@@ -30,6 +30,7 @@ type history struct {
 	repo   *bitbuckettest.Repo
 	policy document.Policy
 	rules  mirror.Rules
+	part   int                     // of a burst
 	clones map[string]*clone.Clone // open ones, by directory
 	dir    string                  // of the first runner's clone
 	epoch  int64
@@ -58,6 +59,7 @@ func newHistory(w *world, rt *rapid.T, kinds ...*modelKind) *history {
 	h.org, err = w.db.CreateOrganization(ctx, name, name)
 	h.must(err)
 	h.policy = pick(h, "policy", []document.Policy{document.PreferGit, document.PreferDatabase})
+	h.part = pick(h, "part", []int{0, 0, 1, 3})
 	h.rules = mirror.DefaultRules
 	h.rules.KeepDeleted = h.oneIn(4, "deletions: keep")
 	h.rules.SplitCommitsUpTo = pick(h, "split_commits_up_to", []int{20, 2})
@@ -154,7 +156,7 @@ func (h *history) attemptAs(what, dir string, epoch int64, req mirror.Request, a
 	if at != nil {
 		store, c = failingStore{h.db, at}, failingClone{c, at}
 	}
-	runner := &mirror.Runner{Store: store, Rules: h.rules, Committer: modelCommitter, Now: time.Now, Logger: h.logger()}
+	runner := &mirror.Runner{Store: store, Rules: h.rules, Part: h.part, Committer: modelCommitter, Now: time.Now, Logger: h.logger()}
 	req.RunID, req.Trigger = uuid.NewString(), "model"
 	h.tree = nil
 	report, err := runner.Run(ctx, m, c, req)

@@ -94,7 +94,8 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	if err := s.counts(o, q); err != nil {
 		return nil, err
 	}
-	if err := s.tx.Where("organization_id = ?", s.mirror.OrganizationID).Order("id").Find(&s.changes).Error; err != nil {
+	var err error
+	if o.Waiting, err = s.pick(q.Limit, q.Entries); err != nil {
 		return nil, err
 	}
 	full := q.Full

@@ -222,7 +222,7 @@ func (a *apply) export(ctx context.Context) error {
 			Class:   Permanent,
 		}
 	}
-	a.progress("commit", 0, len(a.exports))
+	a.progress("commit", a.report.Exported, a.report.Exported+len(a.exports)+a.obs.Waiting)
 	built, err := a.build(ctx)
 	if err != nil {
 		return err
@@ -238,7 +238,7 @@ func (a *apply) export(ctx context.Context) error {
 		return err
 	}
 	a.letGo(intents)
-	a.progress("push", 0, len(a.exports))
+	a.progress("push", a.report.Exported, a.report.Exported+len(a.exports)+a.obs.Waiting)
 	if err := a.clone.Push(ctx, built); err != nil {
 		a.logPushFailure(err)
 		if refusedForGood(err) { // so these commits can never arrive

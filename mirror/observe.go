@@ -76,7 +76,14 @@ func (r *Runner) look(ctx context.Context, m *Mirror, c Clone, req Request) (*vi
 		if v.entries, err = v.changedEntries(ctx, m, c); err != nil {
 			return nil, err
 		}
-		if v.obs, err = r.Store.Observe(ctx, m, Query{Full: v.full, Preview: req.preview, Entries: v.entries}); err != nil {
+		if err := v.beginBurst(ctx, r.Store, m, req); err != nil {
+			return nil, err
+		}
+		query := Query{Full: v.full, Preview: req.preview, Entries: v.entries}
+		if !v.full {
+			query.Limit = req.limit
+		}
+		if v.obs, err = r.Store.Observe(ctx, m, query); err != nil {
 			return nil, err
 		}
 		if v.full || !v.obs.wholeKind() {
@@ -84,6 +91,17 @@ func (r *Runner) look(ctx context.Context, m *Mirror, c Clone, req Request) (*vi
 		}
 		v.full = true // a table was truncated: nothing tells which rows went
 	}
+}
+
+// beginBurst makes a burst of changes of the first look at a branch that has nothing of
+// ours: there is nothing to compare, and all rows at once may be too many to hold.
+func (v *view) beginBurst(ctx context.Context, s Store, m *Mirror, req Request) error {
+	if !v.full || m.Cursor != "" || len(v.entries) > 0 || req.limit == 0 {
+		return nil
+	}
+	captured, err := s.CaptureAll(ctx, m)
+	v.full = !captured
+	return err
 }
 
 // asked reports whether a person asked for something since the run was started, who

@@ -22,6 +22,7 @@ type Request struct {
 	// Record the run even if it has nothing to do.
 	Record  bool
 	preview bool // see Query.Preview
+	limit   int  // see Query.Limit
 	// Refused is the fault of a push that was refused for good: exports are left
 	// pending under it, and the push is not tried.
 	Refused *Fault
@@ -35,6 +36,9 @@ type Runner struct {
 	Committer Signature // author of commits that name no person
 	Now       func() time.Time
 	Logger    *slog.Logger
+	// Part is how many captured changes the first round of a run plans; each further one
+	// plans twice as many, up to largestPart times it. 0 is all of them at once.
+	Part int
 	// Progress, if set, hears of each stage of a run.
 	Progress func(Progress)
 }
@@ -51,13 +55,21 @@ type Progress struct {
 // maxRounds bounds how often one run plans anew because somebody was faster.
 const maxRounds = 5
 
-// errAgain ends a round whose plan was overtaken.
-var errAgain = errors.New("overtaken")
+// largestPart bounds what a round holds in memory, as a multiple of the first part.
+const largestPart = 4
+
+var (
+	// errAgain ends a round whose plan was overtaken.
+	errAgain = errors.New("overtaken")
+	// errMore ends a round that planned a part of what was captured.
+	errMore = errors.New("more to do")
+)
 
 // Run brings both sides together. The report is valid even when the error is not
 // nil: it tells what was done before.
 func (r *Runner) Run(ctx context.Context, m *Mirror, c Clone, req Request) (*Report, error) {
 	run := &run{Runner: r, mirror: m, clone: c, req: req, log: r.Logger.With("organization", m.Organization, "run", req.RunID)}
+	run.req.limit = r.Part
 	run.report = Report{RunID: req.RunID, Trigger: req.Trigger, StartedAt: r.Now(), State: StateOK, Commits: []Hash{}, SyncedCommit: m.Cursor}
 	err := run.rounds(ctx)
 	run.report.DurationMS = r.Now().Sub(run.report.StartedAt).Milliseconds()
@@ -90,6 +102,9 @@ func (r *run) rounds(ctx context.Context) error {
 		switch {
 		case err == nil:
 			return nil
+		case errors.Is(err, errMore):
+			round = 0
+			r.req.limit = min(2*r.req.limit, largestPart*r.Part)
 		case errors.Is(err, ErrDamaged) && !r.rebuilt:
 			// The clone is a cache: a fresh one heals every damage. Once is enough.
 			r.log.Warn("clone is damaged, cloning again", "error", err)
@@ -161,7 +176,14 @@ func (r *run) round(ctx context.Context) error {
 	if pushFault != nil {
 		return pushFault
 	}
-	if r.report.Open = a.raced; a.raced > 0 {
+	r.report.Open = a.raced
+	switch {
+	case v.obs.Waiting > 0 && len(a.s.Consumed) > 0:
+		return errMore
+	case v.obs.Waiting > 0: // nothing of this part can be done without the others
+		r.req.limit = 0
+		return errAgain
+	case a.raced > 0:
 		return errAgain
 	}
 	return nil

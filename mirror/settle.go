@@ -53,6 +53,9 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 	}
 	a.s.State = a.state(held, pushFault)
 	a.s.Covered, a.s.PlannedBy = a.obs.Requested, a.plannedBy()
+	if a.obs.Waiting > 0 {
+		a.s.Covered = a.mirror.Covered // whoever asked waits for all of it
+	}
 	a.report.SyncedCommit = a.head
 	a.report.State = a.s.State.Name
 	a.report.Detail = a.s.State.Detail
@@ -156,9 +159,11 @@ func (a *apply) carriedOut(d *Decision, pushFault error) bool {
 	return d.Effect == Converge && !a.skip[d] && !d.withheld && (!d.toFile || pushFault == nil)
 }
 
-// leaveBehind keeps a file open that waits for the decision of the row beside it.
+// leaveBehind keeps a file open that waits for the decision of the row beside it; once
+// that is carried out elsewhere, nothing leads to the file any more.
 func (a *apply) leaveBehind(d *Decision, f *File) {
-	a.behind = append(a.behind, &Unsettled{Key: Key{d.Kind, f.Path}, RowID: rowID(d), Slug: f.Slug, Reason: ReasonBehind, GitID: f.GitID})
+	due := d.Effect != Refuse && d.Effect != Hold
+	a.behind = append(a.behind, &Unsettled{Key: Key{d.Kind, f.Path}, RowID: rowID(d), Slug: f.Slug, Reason: ReasonBehind, Due: due, GitID: f.GitID})
 }
 
 func (a *apply) settleDecision(d *Decision, e *export) {

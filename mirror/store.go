@@ -141,6 +141,8 @@ type Query struct {
 	Full bool
 	// Preview: nothing will come of it, so the mirror need not be connected yet.
 	Preview bool
+	// Limit is about how many captured changes are wanted, the oldest ones; 0 is all.
+	Limit int
 	// Entries are what differs in git: the bases at their paths, the rows of those
 	// bases, and the rows (soft-deleted ones too) at their slugs are loaded.
 	Entries []Entry
@@ -160,7 +162,9 @@ type Query struct {
 //
 // A base's row that is missing here is gone for good.
 type Observation struct {
-	Changes   []Change
+	Changes []Change
+	// Waiting counts the captured changes beyond Query.Limit.
+	Waiting   int
 	Rows      []*Row
 	Bases     []*Base
 	Intents   []*Intent
@@ -253,6 +257,9 @@ type Store interface {
 	// Identify stores what a connection was resolved to. Another identity than the
 	// stored one forgets the cursor; bases are kept for each identity.
 	Identify(ctx context.Context, m *Mirror, identity Identity, repository Repository) error
+	// CaptureAll notes every live organization-level row as changed. It does nothing where
+	// something is agreed already. ErrLeaseLost as from Settle.
+	CaptureAll(ctx context.Context, m *Mirror) (captured bool, err error)
 	// Observe reads the database's side.
 	Observe(ctx context.Context, m *Mirror, q Query) (*Observation, error)
 	// Mirrored counts the bases.
