@@ -301,3 +301,23 @@ func TestTwoDifferentRenames_I3(t *testing.T) {
 		w.quiet()
 	})
 }
+
+// What stands where the row did not get to in the end is a file of its own.
+func TestFileWhereARowWasNotRenamedTo_I3(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("commands", "slug", "'a'", "name", "'A'", "prompt", "'Do.'", "description", "'what it does'")
+		w.synced()
+		w.apart(func() { w.exec("UPDATE commands SET slug = 'c'") },
+			bitbuckettest.Write("commands/c.json", "{ broken"), bitbuckettest.Remove("commands/a.json"),
+			bitbuckettest.Write("commands/b.json", `{"slug":"b","name":"A","prompt":"Do well.","description":"what it does"}`))
+		w.synced()
+		w.synced()
+		if got := w.query("SELECT slug FROM commands"); got != "b" {
+			t.Fatalf("the row's slug is %q", got)
+		}
+		if got := w.rejected("commands")["commands/c.json"]; got != "INVALID_JSON" {
+			t.Errorf("the file is rejected as %q", got)
+		}
+		w.quiet()
+	})
+}
