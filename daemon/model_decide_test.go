@@ -47,6 +47,9 @@ func (m *reference) decide(e *entity, bases map[string]*agreed, bad map[string]k
 	db, git := e.database(), e.git()
 	switch {
 	case db == privateSide: // the file goes, the row stays
+		if e.file != nil && e.base != nil && e.base.parted {
+			m.unsure("a row was made private that had no file, and a file came there")
+		}
 		if git == changedSide {
 			e.conflicts = append(e.conflicts, kept{mirror.ConflictPrivate, document.PreferDatabase, e.row.doc, e.file.doc, false})
 		}
