@@ -96,7 +96,7 @@ func (m *model) judge(k *modelKind, ref *reference) {
 			m.wrong("a row", "%s\n  %v\nwant\n  %v", k.table, got, want)
 		case got.live() && (got.said.Error != nil) != ref.errors[id]:
 			m.wrong("a row's error", "%s: %v has error %v, want one: %v", k.table, got, got.said.Error, ref.errors[id])
-		case got.live() && ref.files[got.slug].valid() && ref.bases[got.slug] != nil && got.said.Path != k.path(got.slug):
+		case got.live() && ref.files[got.slug].valid() && ref.bases[got.slug] != nil && ref.bases[got.slug].row == id && got.said.Path != k.path(got.slug):
 			m.wrong("a row's path", "%s: %v says that its file is %q", k.table, got, got.said.Path)
 		}
 	}
