@@ -34,8 +34,8 @@ func (d *DB) CaptureAll(ctx context.Context, m *mirror.Mirror) (captured bool, e
 			err := tx.Exec("INSERT INTO mirror_changes (organization_id, kind, row_id, slug_after)"+
 				" SELECT e.organization_id, ?, CAST(e.id AS text), e.slug FROM "+t.name+" AS e"+
 				" WHERE e.organization_id = ? AND e.deleted_at IS NULL"+t.public("e")+
-				" AND CAST(e.id AS text) NOT IN (SELECT c.row_id FROM mirror_changes AS c WHERE c.organization_id = e.organization_id AND c.kind = ?)"+
-				" ORDER BY e.slug", string(k), m.OrganizationID, string(k)).Error
+				" AND NOT EXISTS (SELECT 1 FROM mirror_changes AS c WHERE c.organization_id = ? AND c.kind = ? AND c.row_id = CAST(e.id AS text))"+
+				" ORDER BY e.slug", string(k), m.OrganizationID, m.OrganizationID, string(k)).Error
 			if err != nil {
 				return err
 			}

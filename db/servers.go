@@ -21,7 +21,7 @@ func (d *DB) Servers(ctx context.Context, m *mirror.Mirror, slugs []string) (map
 		return nil, d.fault(err)
 	}
 	for _, r := range rows {
-		servers[r.document.Slug] = document.Redact(r.document).ServerFacts()
+		servers[r.document.Slug] = r.document.ServerFacts()
 	}
 	return servers, nil
 }

@@ -199,15 +199,21 @@ func (a *apply) keep(ctx context.Context) error {
 // push, ErrStale, or a failure before it; imports are not undone by it.
 func (a *apply) export(ctx context.Context) error {
 	var conflicts []*Conflict
+	var decisions []*Decision
 	for _, d := range a.plan.Decisions {
 		if a.skip[d] || !d.toFile {
 			continue
 		}
-		a.exports = append(a.exports, a.newExport(d))
+		decisions = append(decisions, d)
 		if !d.toRow {
 			conflicts = append(conflicts, d.Conflicts...)
 		}
 	}
+	a.exports = make([]*export, len(decisions))
+	_ = each(len(decisions), func(i int) error {
+		a.exports[i] = a.newExport(decisions[i])
+		return nil
+	})
 	if len(a.exports) == 0 {
 		return nil
 	}

@@ -270,13 +270,16 @@ func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error 
 				return err
 			}
 		}
-		if !s.File.Exists() {
-			continue
-		}
+	}
+	return each(len(v.subjects), func(i int) error {
+		s := v.subjects[i]
 		s.prepare()
+		if !s.File.Exists() {
+			return nil
+		}
 		untouched := s.Base != nil && !s.Replaced && s.File.GitID == s.Base.GitID
 		if untouched && s.Left == nil && s.Taken == "" && s.databaseChange() != changed && !s.names(leaving) {
-			continue
+			return nil
 		}
 		if err := s.File.read(ctx, c, limits); err != nil {
 			return err
@@ -284,8 +287,8 @@ func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error 
 		if untouched && s.File.Problem != nil {
 			s.File.acceptAgreed()
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // acceptAgreed forgives a file what limits that were lowered since say against it: it

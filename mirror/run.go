@@ -170,20 +170,21 @@ func (r *run) round(ctx context.Context) error {
 	if err := a.settle(ctx, pushFault); err != nil {
 		return err
 	}
+	if v.obs.Waiting > 0 && pushFault == nil {
+		// What waits does not wait for the working files: the last part brings them along.
+		if len(a.s.Consumed) > 0 {
+			return errMore
+		}
+		r.req.limit = 0 // nothing of this part can be done without the others
+		return errAgain
+	}
 	if err := a.checkout(ctx); err != nil {
 		return err
 	}
 	if pushFault != nil {
 		return pushFault
 	}
-	r.report.Open = a.raced
-	switch {
-	case v.obs.Waiting > 0 && len(a.s.Consumed) > 0:
-		return errMore
-	case v.obs.Waiting > 0: // nothing of this part can be done without the others
-		r.req.limit = 0
-		return errAgain
-	case a.raced > 0:
+	if r.report.Open = a.raced; a.raced > 0 {
 		return errAgain
 	}
 	return nil

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -23,30 +21,25 @@ func (p *planner) scan() {
 	if p.Scanner == nil {
 		return
 	}
-	work := make(chan *Decision)
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for d := range work {
-				problem := p.credential(d)
-				switch {
-				case problem == nil:
-				case d.gitChange() == changed && d.writesRow(): // git's own edit is not to blame
-					d.Problem, d.withheld = problem, true
-				default:
-					d.refuse(problem)
-					d.Document, d.RowProblem, d.Conflicts = nil, true, nil
-				}
-			}
-		})
-	}
+	var leaving []*Decision
 	for _, d := range p.decisions {
 		if d.Effect == Converge && d.writesFile(p.Layout) {
-			work <- d
+			leaving = append(leaving, d)
 		}
 	}
-	close(work)
-	wg.Wait()
+	_ = each(len(leaving), func(i int) error {
+		d := leaving[i]
+		problem := p.credential(d)
+		switch {
+		case problem == nil:
+		case d.gitChange() == changed && d.writesRow(): // git's own edit is not to blame
+			d.Problem, d.withheld = problem, true
+		default:
+			d.refuse(problem)
+			d.Document, d.RowProblem, d.Conflicts = nil, true, nil
+		}
+		return nil
+	})
 }
 
 // credential scans what a decision would newly put on the branch. The texts are

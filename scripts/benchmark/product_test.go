@@ -122,24 +122,22 @@ func (p *product) imports() error { return p.request("POST", "mirror/sync", nil)
 
 func (p *product) poll() error { return p.request("POST", "mirror/sync?wait=true", nil) }
 
-// settled waits until nothing is pending and no run is under way.
+// settled waits until no change is pending and the clone is where the branch is: its
+// refs move last. Asking the daemon itself would be work for it.
 func (p *product) settled() error {
-	for deadline := time.Now().Add(10 * time.Minute); ; {
-		var m struct {
-			State   string `json:"state"`
-			Pending int    `json:"pending_changes"`
-		}
-		if err := p.request("GET", "mirror", &m); err != nil {
-			return err
-		}
-		if m.State == "ok" && m.Pending == 0 {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the daemon does not come to rest: %+v\n%s", m, p.said())
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
+	head := string(p.l.head())
+	ref := filepath.Join(p.clone(), ".git", "refs", "heads", "main")
+	p.l.until(10*time.Minute, "the daemon comes to rest", func() bool {
+		at, err := os.ReadFile(ref)
+		return err == nil && strings.TrimSpace(string(at)) == head && p.l.pending() == 0
+	})
+	return nil
+}
+
+// pending is the number of captured changes that no run has settled.
+func (l *lane) pending() (n int) {
+	l.must(l.sql.QueryRow("SELECT count(*) FROM mirror_changes").Scan(&n))
+	return n
 }
 
 // state is what the daemon's process and its clone hold.

@@ -67,17 +67,51 @@ func (l *lane) begin() {
 	}
 }
 
-// whole has the contender do a first run: the product as a one-shot command.
-func (l *lane) whole(first func() error) (took time.Duration, memory int64) {
+// first has the contender do a first run, the product as a one-shot command, and
+// measures until the branch, or the tables, have it all.
+func (l *lane) first(run func() error, there func() <-chan time.Time) (took, done time.Duration, memory int64) {
+	arrived := there()
 	start := time.Now()
 	if l.name == "product" {
 		var err error
 		memory, err = l.measured("sync")
 		l.must(err)
 	} else {
-		l.must(first())
+		l.must(run())
 	}
-	return time.Since(start), memory
+	done = time.Since(start)
+	return (<-arrived).Sub(start), done, memory
+}
+
+// lastMove is when the branch moves for the last time, until the returned channel is read.
+func (l *lane) lastMove() <-chan time.Time {
+	moves, stop := l.moves()
+	last := make(chan time.Time)
+	go func() {
+		at := time.Now()
+		for {
+			select {
+			case at = <-moves:
+			case last <- at:
+				stop()
+				return
+			}
+		}
+	}()
+	return last
+}
+
+// rowsThere is when the first import is committed: all of it at once.
+func (l *lane) rowsThere() <-chan time.Time {
+	there := make(chan time.Time, 1)
+	go func() {
+		l.until(10*time.Minute, "the rows are imported", func() bool {
+			var n int
+			return l.sql.QueryRow("SELECT count(*) FROM (SELECT 1 FROM commands LIMIT 1) AS one").Scan(&n) == nil && n > 0
+		})
+		there <- time.Now()
+	}()
+	return there
 }
 
 func (l *lane) end() {
@@ -148,9 +182,6 @@ func (l *lane) imports(count, k, n int) (arrived, done time.Duration) {
 	slugs := edited(n, count, k)
 	mark := fmt.Sprintf("push %d of %d", k, count)
 	l.push(slugs, mark)
-	if p, ok := l.actor.(*product); ok {
-		l.must(p.settled())
-	}
 	start := time.Now()
 	l.must(l.actor.imports())
 	for table, list := range slugs {
