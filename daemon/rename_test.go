@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -319,5 +320,44 @@ func TestFileWhereARowWasNotRenamedTo_I3(t *testing.T) {
 			t.Errorf("the file is rejected as %q", got)
 		}
 		w.quiet()
+	})
+}
+
+// A private row's file that somebody moved leaves the branch, also after a push that
+// failed: nothing but the intent and what was left open names its new place.
+func TestMovedFileOfAPrivateRowAfterAFailedPush(t *testing.T) {
+	eachClocked(t, func(w *clocked) {
+		w.insert("commands", "slug", "'a'", "name", "'A'", "prompt", "'Do.'")
+		w.run()
+		w.exec("UPDATE commands SET owner_id = 'ada'")
+		w.commit(bitbuckettest.Remove("commands/a.json"), bitbuckettest.Write("commands/c.json", `{"slug":"c","name":"A","prompt":"Do."}`))
+		broken := failingClone{w.clone, &boundary{err: errors.New("broken")}}
+		runner := &mirror.Runner{Store: w.store, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: w.now, Logger: w.logger()}
+		if _, err := runner.Run(t.Context(), w.load(), broken, mirror.Request{RunID: uuid.NewString(), Trigger: "poll", Look: true}); err == nil {
+			t.Fatal("the push did not fail")
+		}
+		w.run()
+		w.wantNoFile("commands/c.json")
+	})
+}
+
+// A moved file that waits for its invalid row is an entity of its own once another row
+// has taken that row's place.
+func TestMovedFileWhoseRowLostItsPlace(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		w.insert("commands", "slug", "'a'", "name", "'A'", "prompt", "'Do.'")
+		w.insert("commands", "slug", "'c'", "name", "'C'", "prompt", "'Do something else.'")
+		w.synced()
+		w.exec("UPDATE commands SET prompt = NULL WHERE slug = 'a'")
+		w.commit(bitbuckettest.Remove("commands/a.json"), bitbuckettest.Write("commands/b.json", `{"slug":"b","name":"A","prompt":"Do."}`))
+		w.synced()
+		w.exec("UPDATE commands SET slug = 'between' WHERE slug = 'c'")
+		w.exec("UPDATE commands SET slug = 'c' WHERE slug = 'a'")
+		w.exec("UPDATE commands SET slug = 'a' WHERE slug = 'between'")
+		w.synced()
+		w.synced()
+		if got := w.query("SELECT prompt FROM commands WHERE slug = 'b' AND deleted_at IS NULL"); got != "Do." {
+			t.Errorf("the moved file was forgotten; files %v", w.files())
+		}
 	})
 }

@@ -99,7 +99,7 @@ func (a *apply) intents(ctx context.Context, built Built) ([]*Intent, error) {
 	}
 	for i, e := range a.exports {
 		if e.Effect == RemoveFile {
-			gone(e, e.path, e.Slug())
+			gone(e, e.path, e.file().Slug) // which is the file's own, where it was moved
 			continue
 		}
 		if entries[i].GitID == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // settle remembers what the round did, in one transaction.
@@ -160,10 +161,18 @@ func (a *apply) carriedOut(d *Decision, pushFault error) bool {
 }
 
 // leaveBehind keeps a file open that waits for the decision of the row beside it; once
-// that is carried out elsewhere, nothing leads to the file any more.
+// that is carried out elsewhere, or another row takes the place of the row's base,
+// nothing leads to the file any more.
 func (a *apply) leaveBehind(d *Decision, f *File) {
-	due := d.Effect != Refuse && d.Effect != Hold
+	due := d.Effect != Refuse && d.Effect != Hold || a.losesBase(d)
 	a.behind = append(a.behind, &Unsettled{Key: Key{d.Kind, f.Path}, RowID: rowID(d), Slug: f.Slug, Reason: ReasonBehind, Due: due, GitID: f.GitID})
+}
+
+// losesBase reports whether another entity is written where the decision's base is.
+func (a *apply) losesBase(d *Decision) bool {
+	return d.Base != nil && slices.ContainsFunc(a.exports, func(e *export) bool {
+		return e.Decision != d && e.Effect == Converge && e.Kind == d.Kind && e.path == d.Base.Path
+	})
 }
 
 func (a *apply) settleDecision(d *Decision, e *export) {
