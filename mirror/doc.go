@@ -39,6 +39,11 @@
 // target that waits for a person, a file at a renamed row's new place. Nothing is
 // forgotten when the cursor moves.
 //
+// More changes than [Runner.Part] are planned in parts, each a round of its own with a
+// push of its own: memory does not grow with a burst, and what came first goes out
+// first. A part is complete where changes must be judged together. A first export is
+// such a burst.
+//
 // A person's word on one entity ([Change.Take]) travels like any other change of the
 // database, and is spent by the run that carries it out.
 //
