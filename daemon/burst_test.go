@@ -11,7 +11,7 @@ import (
 // TestBurstsGoOutInParts: more changes than one part holds become a few pushes, each
 // whole, within one run; deletions and renames among them are judged together.
 func TestBurstsGoOutInParts(t *testing.T) {
-	const n = 1300 // two parts: 500 and 1,000
+	const n = 3000 // two parts
 	eachWorld(t, nil, func(w *world) {
 		org := w.query("SELECT id FROM organizations WHERE slug = 'acme'")
 		rows := make([]string, n)
@@ -30,18 +30,18 @@ func TestBurstsGoOutInParts(t *testing.T) {
 		w.checkClone()
 
 		// The last changes of the burst are a rename, and a row in the place that it left.
-		w.exec("UPDATE toolkits SET name = 'Edited ' || slug WHERE slug < 't-1200'")
-		w.exec("UPDATE toolkits SET slug = 'moved' WHERE slug = 't-1299'")
-		w.exec("UPDATE toolkits SET slug = 't-1299' WHERE slug = 't-1298'")
-		w.exec("UPDATE toolkits SET deleted_at = created_at WHERE slug = 't-1297'")
+		w.exec("UPDATE toolkits SET name = 'Edited ' || slug WHERE slug < 't-2900'")
+		w.exec("UPDATE toolkits SET slug = 'moved' WHERE slug = 't-2999'")
+		w.exec("UPDATE toolkits SET slug = 't-2999' WHERE slug = 't-2998'")
+		w.exec("UPDATE toolkits SET deleted_at = created_at WHERE slug = 't-2997'")
 		w.synced()
-		for path, want := range map[string]string{"moved": "Toolkit 1299", "t-1299": "Toolkit 1298", "t-0000": "Edited t-0000", "t-1199": "Edited t-1199"} {
+		for path, want := range map[string]string{"moved": "Toolkit 2999", "t-2999": "Toolkit 2998", "t-0000": "Edited t-0000", "t-2899": "Edited t-2899"} {
 			if !w.branchHas("toolkits/"+path+".json", want) {
 				w.t.Errorf("%s is not %q", path, want)
 			}
 		}
-		w.wantNoFile("toolkits/t-1298.json")
-		w.wantNoFile("toolkits/t-1297.json")
+		w.wantNoFile("toolkits/t-2998.json")
+		w.wantNoFile("toolkits/t-2997.json")
 		w.quiet()
 		w.checkClone()
 	})

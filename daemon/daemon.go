@@ -228,8 +228,8 @@ func (d *Daemon) lost(id string) {
 	d.queue.Nudge(id, Nudge{Trigger: "lost"})
 }
 
-// partOfBurst is small enough for the first changes of a burst to go out at once.
-const partOfBurst = 500
+// partOfBurst bounds what a run holds in memory; fewer changes than that are one push.
+const partOfBurst = 2500
 
 func (d *Daemon) runner() *mirror.Runner {
 	return &mirror.Runner{

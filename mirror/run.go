@@ -36,8 +36,7 @@ type Runner struct {
 	Committer Signature // author of commits that name no person
 	Now       func() time.Time
 	Logger    *slog.Logger
-	// Part is how many captured changes the first round of a run plans; each further one
-	// plans twice as many, up to largestPart times it. 0 is all of them at once.
+	// Part is about how many captured changes a round of a run plans; 0 is all at once.
 	Part int
 	// Progress, if set, hears of each stage of a run.
 	Progress func(Progress)
@@ -54,9 +53,6 @@ type Progress struct {
 
 // maxRounds bounds how often one run plans anew because somebody was faster.
 const maxRounds = 5
-
-// largestPart bounds what a round holds in memory, as a multiple of the first part.
-const largestPart = 4
 
 var (
 	// errAgain ends a round whose plan was overtaken.
@@ -104,7 +100,6 @@ func (r *run) rounds(ctx context.Context) error {
 			return nil
 		case errors.Is(err, errMore):
 			round = 0
-			r.req.limit = min(2*r.req.limit, largestPart*r.Part)
 		case errors.Is(err, ErrDamaged) && !r.rebuilt:
 			// The clone is a cache: a fresh one heals every damage. Once is enough.
 			r.log.Warn("clone is damaged, cloning again", "error", err)
