@@ -21,9 +21,6 @@ func (p *Program) guide(ctx context.Context, c *configs.Config, database *db.DB,
 		return
 	}
 	mirrors, err := database.Mirrors(ctx)
-	if err != nil {
-		return // the log says so soon enough
-	}
 	w := table(p.Stdout)
 	fmt.Fprintf(w, "confmirror %s is running. Ctrl-C ends it.\n\n", p.versionInfo().Version)
 	fmt.Fprintf(w, "  API\thttp://%s\n", configs.Reachable(address))
@@ -39,8 +36,8 @@ func (p *Program) guide(ctx context.Context, c *configs.Config, database *db.DB,
 	}
 	w.Flush()
 	fmt.Fprintln(p.Stdout)
-	if len(mirrors) > 0 {
-		return
+	if err != nil || len(mirrors) > 0 {
+		return // the log says soon enough what is wrong
 	}
 	flag := ""
 	if p.configPath != "" {
