@@ -33,41 +33,57 @@ func BenchmarkJobs(b *testing.B) {
 	}
 }
 
-// BenchmarkWhole moves everything: a first export, and a first import.
+// BenchmarkWhole moves everything: a first export, a first import, and an audit.
 func BenchmarkWhole(b *testing.B) {
-	for _, n := range []int{1_000, 10_000, 50_000} {
+	for _, n := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			var j *jobs
+			j := &jobs{n: n}
 			b.Run("export", func(b *testing.B) {
+				m := watch(b)
 				for b.Loop() {
 					b.StopTimer()
-					j = &jobs{world: newWorld(b), n: n}
+					j.world = newWorld(b)
 					b.StartTimer()
-					j.export(b)
+					m.round(func() { j.export(b) })
 				}
+				m.report()
 			})
-			if j == nil {
-				j = &jobs{world: newWorld(b), n: n}
-				j.export(b)
-			}
+			j.world = newWorld(b)
+			j.export(b)
 			b.Run("import", func(b *testing.B) {
+				m := watch(b)
 				for b.Loop() {
 					b.StopTimer()
 					w := &world{server: j.server, dir: b.TempDir(), o: j.o}
 					w.o.Dir = w.dir
 					w.open(b)
 					b.StartTimer()
-					w.readAll(b, "", w.pull(b))
+					m.round(func() { w.readAll(b, "", w.pull(b)) })
 					b.StopTimer()
 					w.Clone.Close()
 					b.StartTimer()
 				}
+				m.report()
 			})
+			b.Run("open", func(b *testing.B) { j.watched(b, func() { j.reopen(b) }) })
+			b.Run("change", func(b *testing.B) {
+				j.watched(b, func() { j.head = j.world.push(b, j.head, j.files(j.at, 1)) })
+			})
+			b.Run("audit", func(b *testing.B) { j.watched(b, func() { j.audit(b) }) })
 		})
 	}
 }
 
-// jobs is a repository of n entities: half of them toolkits, a twentieth skills.
+func (j *jobs) watched(b *testing.B, f func()) {
+	m := watch(b)
+	for b.Loop() {
+		m.round(f)
+	}
+	m.report()
+}
+
+// jobs is a repository of n entities: half of them toolkits, a twentieth skills of
+// seven files.
 type jobs struct {
 	*world
 	n, at int
@@ -97,6 +113,21 @@ func (j *jobs) text(i int) string {
 	return s.String()
 }
 
+// skillFiles is how many files a skill has.
+const skillFiles = 7
+
+// entity adds all files of an entity.
+func (j *jobs) entity(f files, i int) {
+	path := j.path(i)
+	f[path] = j.text(i)
+	if dir, ok := strings.CutSuffix(path, "SKILL.md"); ok {
+		for k := 1; k < skillFiles; k++ {
+			f[fmt.Sprintf("%sreferences/r%d.md", dir, k)] = j.text(i)
+		}
+	}
+}
+
+// files are changes of count entities, of one file each.
 func (j *jobs) files(first, count int) files {
 	f := make(files, count)
 	for i := first; i < first+count; i++ {
@@ -105,12 +136,17 @@ func (j *jobs) files(first, count int) files {
 	return f
 }
 
+// export is the first one, in parts, as the planner has it.
 func (j *jobs) export(b *testing.B) {
-	f := make(files, j.n)
-	for i := range j.n {
-		f[j.path(i)] = j.text(i)
+	const part = 2500
+	j.head = ""
+	for first := 0; first < j.n; first += part {
+		f := make(files, part)
+		for i := first; i < min(first+part, j.n); i++ {
+			j.entity(f, i)
+		}
+		j.head = j.world.push(b, j.head, f)
 	}
-	j.head = j.world.push(b, "", f)
 }
 
 func (j *jobs) poll(b *testing.B) {
@@ -205,6 +241,16 @@ func (w *world) readAll(b *testing.B, from, to mirror.Hash) int {
 func (j *jobs) open(b *testing.B) {
 	for b.Loop() {
 		j.reopen(b)
+	}
+}
+
+// audit looks at all there is, as a full run does.
+func (j *jobs) audit(b *testing.B) {
+	if _, err := j.Diff(ctx, "", j.head); err != nil {
+		b.Fatal(err)
+	}
+	if restored, err := j.Restore(ctx); len(restored) > 0 || err != nil {
+		b.Fatal(restored, err)
 	}
 }
 
