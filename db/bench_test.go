@@ -57,7 +57,7 @@ func benchmarkStore(b *testing.B, dialect string) {
 	}
 	var seen *mirror.Observation
 	report("create", func() { _, err = d.Import(ctx, m, "", "r", changes); check(err) })
-	report("full", func() { seen, err = d.Observe(ctx, m, mirror.Query{Full: true}); check(err) })
+	report("full", func() { seen, err = d.Observe(ctx, m, (&world{TB: b, db: d, mirror: m}).everything()); check(err) })
 	report("nothing", func() { _, err = d.Observe(ctx, m, mirror.Query{}); check(err) })
 	changes = nil
 	for _, r := range seen.Rows {

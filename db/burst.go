@@ -2,7 +2,6 @@ package db
 
 import (
 	"cmp"
-	"context"
 	"slices"
 
 	"gorm.io/gorm"
@@ -12,46 +11,9 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-// A burst of changes, a first export among them, is planned in parts: time and memory
-// of a round do not grow with the burst, and what is exported first does not wait for
-// the rest. A part is complete where it matters (see [observing.pick]).
-
-// CaptureAll notes every live row as changed, unless something was agreed already:
-// what is new to an empty branch is a burst like any other.
-func (d *DB) CaptureAll(ctx context.Context, m *mirror.Mirror) (captured bool, err error) {
-	err = d.write(ctx, func(tx *gorm.DB) error {
-		if _, err := d.leased(tx, "KEY SHARE", m); err != nil {
-			return err
-		}
-		var bases []baseRow
-		err := tx.Select("path").Where("organization_id = ? AND identity = ?", m.OrganizationID, identityKey(m.Identity)).Limit(1).Find(&bases).Error
-		if err != nil || len(bases) > 0 {
-			return err
-		}
-		captured = true
-		for _, k := range document.Kinds {
-			t := tables[k]
-			err := tx.Exec("INSERT INTO mirror_changes (organization_id, kind, row_id, slug_after)"+
-				" SELECT e.organization_id, ?, CAST(e.id AS text), e.slug FROM "+t.name+" AS e"+
-				" WHERE e.organization_id = ? AND e.deleted_at IS NULL"+t.public("e")+
-				" AND NOT EXISTS (SELECT 1 FROM mirror_changes AS c WHERE c.organization_id = ? AND c.kind = ? AND c.row_id = CAST(e.id AS text))"+
-				" ORDER BY e.slug", string(k), m.OrganizationID, m.OrganizationID, string(k)).Error
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return captured, err
-}
-
-// public is a further condition on a row's alias: nobody's own.
-func (t *table) public(alias string) string {
-	if !t.hasOwners() {
-		return ""
-	}
-	return " AND " + alias + ".owner_id IS NULL"
-}
+// A burst of changes is planned in parts: time and memory of a round do not grow with
+// the burst, and what is exported first does not wait for the rest. A part is complete
+// where it matters (see [observing.pick]).
 
 // pick loads the captured changes. Of more than limit it loads the oldest ones, and with
 // them what must not be told apart: the other changes of the same rows; rows whose files

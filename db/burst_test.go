@@ -9,7 +9,6 @@ import (
 
 func init() {
 	storeCases["observe: a part of many changes"] = testObservePart
-	storeCases["a first export captures every row"] = testCaptureAll
 }
 
 func testObservePart(t *testing.T, w *world) {
@@ -43,35 +42,5 @@ func testObservePart(t *testing.T, w *world) {
 	// A limit that is not reached leaves nothing out.
 	if o := w.observe(mirror.Query{Limit: 9}); o.Waiting != 0 || len(o.Changes) != 9 {
 		t.Errorf("%d changes, %d wait", len(o.Changes), o.Waiting)
-	}
-}
-
-func testCaptureAll(t *testing.T, w *world) {
-	captured := func() bool {
-		t.Helper()
-		ok, err := w.db.CaptureAll(t.Context(), w.mirror)
-		w.ok(err)
-		return ok
-	}
-	id := w.insert("a", "A")
-	w.insert("mine", "M")
-	w.insert("old", "O")
-	w.skill("s", "S")
-	w.exec("UPDATE toolkits SET owner_id = 'ada' WHERE slug = 'mine'")
-	w.exec("UPDATE toolkits SET deleted_at = created_at WHERE slug = 'old'")
-	w.exec("DELETE FROM mirror_changes")
-	w.exec("UPDATE toolkits SET name = 'noted' WHERE slug = 'a'")
-	for range 2 { // again after a crash
-		w.equal(captured(), true)
-		w.equal(w.text("SELECT count(*) FROM mirror_changes"), "2")
-	}
-	w.settle(mirror.Settlement{Bases: []*mirror.Base{agreed(toolkit("a", "A"), id)}})
-	w.exec("DELETE FROM mirror_changes")
-	w.equal(captured(), false)
-	w.equal(w.text("SELECT count(*) FROM mirror_changes"), "0")
-	stale := *w.mirror
-	stale.Epoch++
-	if _, err := w.db.CaptureAll(t.Context(), &stale); err != mirror.ErrLeaseLost {
-		t.Errorf("another's lease: %v", err)
 	}
 }

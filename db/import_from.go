@@ -13,6 +13,14 @@ import (
 // noImports is the column imported_from when every import is settled.
 const noImports = "[]"
 
+// importsFrom is the inverse of importedFrom.
+func importsFrom(heads []mirror.Hash) string {
+	if len(heads) == 0 {
+		return noImports
+	}
+	return string(encode(heads))
+}
+
 // importedFrom lists the commits of imports that are not settled.
 func (r *connectionRow) importedFrom() []mirror.Hash {
 	var heads []mirror.Hash
@@ -33,7 +41,7 @@ func (d *DB) noteImport(tx *gorm.DB, m *mirror.Mirror, head mirror.Hash) error {
 		return nil
 	}
 	return tx.Model(&connectionRow{}).Where("organization_id = ?", m.OrganizationID).
-		Update("imported_from", string(encode(append(heads, head)))).Error
+		Update("imported_from", importsFrom(append(heads, head))).Error
 }
 
 // leased makes sure that the mirror is held under the run's epoch, and keeps it so until

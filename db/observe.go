@@ -98,9 +98,7 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	if o.Waiting, err = s.pick(q.Limit, q.Entries); err != nil {
 		return nil, err
 	}
-	full := q.Full
 	for _, c := range s.changes {
-		full = full || c.RowID == ""
 		o.Changes = append(o.Changes, mirror.Change{
 			ID: c.ID, Kind: document.Kind(c.Kind), RowID: c.RowID,
 			SlugBefore: c.SlugBefore, SlugAfter: c.SlugAfter, Named: c.Named, Take: document.Policy(c.Take),
@@ -109,15 +107,8 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	if err := s.intents(o); err != nil {
 		return nil, err
 	}
-	read := s.some
-	if full {
-		read = s.all
-	}
-	if err := read(q.Entries, o.Intents); err != nil {
+	if err := s.some(q, o.Intents); err != nil {
 		return nil, err
-	}
-	if full {
-		o.CountMirrored(len(s.bases))
 	}
 	return o, s.fill(o)
 }

@@ -10,30 +10,8 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-// all loads every row, base and unsettled entity. Private rows only where a base
-// knows them.
-func (s *observing) all(_ []mirror.Entry, _ []*mirror.Intent) error {
-	bases, err := s.basesWhere(clause.Eq{Column: "identity", Value: s.identity})
-	if err != nil {
-		return err
-	}
-	s.addBases(bases)
-	if err := s.addUnsettled(s.tx); err != nil {
-		return err
-	}
-	for _, k := range document.Kinds {
-		t := tables[k]
-		rows, err := s.load(s.tx, s.mirror.OrganizationID, t, t.ours())
-		if err != nil {
-			return err
-		}
-		s.addRows(rows)
-	}
-	return s.addBaseRows()
-}
-
-// some loads what the changes, entries and intents concern: see mirror.Observation.
-func (s *observing) some(entries []mirror.Entry, intents []*mirror.Intent) error {
+// some loads what the changes, entries, rows and intents concern: see mirror.Observation.
+func (s *observing) some(q mirror.Query, intents []*mirror.Intent) error {
 	named := newReferences()
 	for _, c := range s.changes {
 		k := document.Kind(c.Kind)
@@ -42,14 +20,21 @@ func (s *observing) some(entries []mirror.Entry, intents []*mirror.Intent) error
 		named.add(k, c.SlugBefore, c.SlugBefore != c.SlugAfter)
 		named.add(k, c.SlugAfter, false)
 	}
-	for _, e := range entries {
+	for _, r := range q.Rows {
+		s.want(r.Kind, r.ID, "", "")
+	}
+	for _, e := range q.Entries {
 		s.want(e.Kind, "", e.Slug, e.Path)
 		named.add(e.Kind, e.Slug, e.GitID == "")
 	}
 	for _, i := range intents {
 		s.want(i.Kind, i.RowID, i.Slug, i.Path)
 	}
-	if err := s.addOpen(named[document.MCPServers].list()); err != nil {
+	open := func() error { return s.addOpen(named[document.MCPServers].list()) }
+	if q.Open {
+		open = func() error { return s.addUnsettled(s.tx) }
+	}
+	if err := open(); err != nil {
 		return err
 	}
 	for _, u := range s.left {

@@ -22,7 +22,7 @@ func init() {
 	storeCases["observe: toolkits that name a server"] = testObserveDependents
 	storeCases["observe: what toolkits name is kept in mind"] = testObserveReferences
 	storeCases["observe: other organizations and identities"] = testObserveScope
-	storeCases["observe: a truncated table is a full look"] = testObserveTruncated
+	storeCases["observe: a truncated table is a change of no row"] = testObserveTruncated
 	storeCases["servers"] = testServers
 }
 
@@ -151,7 +151,7 @@ func testObserveProblems(t *testing.T, w *world) {
 		w.exec(`INSERT INTO toolkits (organization_id, slug, name, created_at, updated_at, deleted_at) VALUES (?, 'no-time', 'x', 'never', x'00ff', 'whenever')`, w.org())
 		w.exec(`INSERT INTO toolkits (organization_id, slug, name) VALUES (?, 'blob', x'ff00')`, w.org())
 	}
-	for _, q := range []mirror.Query{{}, {Full: true}} {
+	for _, q := range []mirror.Query{{}, w.everything()} {
 		o := w.observe(q)
 		if r := row(o, good); r == nil || r.Problem != nil {
 			t.Fatalf("the good row: %+v", r)
@@ -239,12 +239,12 @@ func testObserveSome(t *testing.T, w *world) {
 	// A change brings its row, its base and what was left open.
 	w.exec(`UPDATE toolkits SET name = 'CC' WHERE slug = 'c'`)
 	check(mirror.Query{}, "b c", "toolkits/b.json toolkits/old-c.json", "due.json old-c.json")
-	check(mirror.Query{Full: true}, "a b c d", "toolkits/a.json toolkits/b.json toolkits/old-c.json", "due.json held.json old-c.json waits.json")
+	check(w.everything(), "a b c d", "toolkits/a.json toolkits/b.json toolkits/old-c.json", "due.json held.json old-c.json waits.json")
 	o := w.observe(mirror.Query{})
 	w.equal([]int{o.Mirrored, o.Held[mirror.ToGit], o.Held[mirror.ToDatabase]}, []int{1, 1, 0}) // there are some: nobody counted them
 	n, err := w.db.Mirrored(t.Context(), w.mirror)
 	w.ok(err)
-	w.equal([]int{n, w.all().Mirrored}, []int{3, 3})
+	w.equal(n, 3)
 	// A row that is gone for good leaves its base.
 	w.consumeAll()
 	w.exec(`DELETE FROM toolkits WHERE slug = 'c'`)
@@ -257,7 +257,7 @@ func testObserveDeleted(t *testing.T, w *world) {
 	newer = w.insert("a", "second")
 	w.exec(`UPDATE toolkits SET deleted_at = ? WHERE id = ?`, time.Now().UTC(), newer)
 	entry := mirror.Query{Entries: []mirror.Entry{{Kind: document.Toolkits, Slug: "a", Path: "toolkits/a.json", GitID: "x"}}}
-	for _, q := range []mirror.Query{entry, {Full: true}, {}} {
+	for _, q := range []mirror.Query{entry, {}} {
 		o := w.observe(q)
 		if len(o.Rows) != 1 || o.Rows[0].ID != newer || !o.Rows[0].Deleted {
 			t.Fatalf("%+v", o.Rows)
@@ -330,8 +330,7 @@ func testObserveScope(t *testing.T, w *world) {
 	other := w.connect("other")
 	id := w.insert("a", "A")
 	w.settle(mirror.Settlement{Bases: []*mirror.Base{agreed(toolkit("a", "A"), id)}})
-	o, err := w.db.Observe(t.Context(), other, mirror.Query{Full: true})
-	w.ok(err)
+	o := (&world{TB: t, db: w.db, mirror: other}).all()
 	if len(o.Rows)+len(o.Bases)+len(o.Changes)+o.Mirrored != 0 {
 		t.Fatalf("%+v", o)
 	}
@@ -351,13 +350,12 @@ func testObserveScope(t *testing.T, w *world) {
 }
 
 func testObserveTruncated(t *testing.T, w *world) {
-	id := w.insert("a", "A")
-	w.settle(mirror.Settlement{Bases: []*mirror.Base{agreed(toolkit("a", "A"), id)}})
-	w.insert("b", "B")
+	w.insert("a", "A")
 	w.consumeAll()
 	w.exec(`INSERT INTO mirror_changes (organization_id, kind, row_id) VALUES (?, 'toolkits', '')`, w.org())
 	o := w.observe(mirror.Query{})
-	w.equal([]int{len(o.Rows), len(o.Bases), len(o.Changes)}, []int{2, 1, 1})
+	w.equal([]int{len(o.Rows), len(o.Changes)}, []int{0, 1})
+	w.equal(o.Changes[0].RowID, "")
 }
 
 func testServers(t *testing.T, w *world) {

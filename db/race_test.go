@@ -154,7 +154,9 @@ func testRaceWriters(t *testing.T, w *world) {
 	target := dbtest.Target{Dialect: w.db.dialect(), URL: w.db.url, DataDir: w.dataDir}
 	var writers, importers sync.WaitGroup
 	done := make(chan struct{})
+	var all []mirror.RowKey
 	for i, id := range ids {
+		all = append(all, mirror.RowKey{Kind: document.Toolkits, ID: id})
 		writers.Go(func() {
 			for n := range edits {
 				if _, err := w.db.sql.Exec(w.bind(`UPDATE toolkits SET description = ? WHERE id = ?`), fmt.Sprintf("%d-%d", i, n), id); err != nil {
@@ -167,7 +169,7 @@ func testRaceWriters(t *testing.T, w *world) {
 		d := open(t, target)
 		importers.Go(func() {
 			for round := 0; ; round++ {
-				o, err := d.Observe(t.Context(), w.mirror, mirror.Query{Full: true})
+				o, err := d.Observe(t.Context(), w.mirror, mirror.Query{Rows: all})
 				if err != nil {
 					t.Error(err)
 					return

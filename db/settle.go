@@ -53,7 +53,7 @@ func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) e
 	set := map[string]any{
 		"cursor_commit": string(s.Cursor),
 		"remote_seen":   string(s.RemoteSeen),
-		"imported_from": noImports,
+		"imported_from": importsFrom(s.ImportedFrom),
 		"planned_by":    s.PlannedBy,
 		"state":         string(s.State.Name),
 		"detail":        nil,

@@ -139,7 +139,29 @@ func (w *world) observe(q mirror.Query) *mirror.Observation {
 	return o
 }
 
-func (w *world) all() *mirror.Observation { w.Helper(); return w.observe(mirror.Query{Full: true}) }
+// everything asks for all that there is: organization-level rows, deleted ones too, and
+// what stands at the bases' places.
+func (w *world) everything() mirror.Query {
+	w.Helper()
+	q := mirror.Query{Open: true}
+	for _, k := range document.Kinds {
+		var ids []string
+		w.ok(where(w.db.gorm.Table(tables[k].name), tables[k].ours()).Where("organization_id = ?", w.org()).Pluck("id", &ids).Error)
+		for _, id := range ids {
+			q.Rows = append(q.Rows, mirror.RowKey{Kind: k, ID: id})
+		}
+		pairs, err := w.db.Pairs(w.Context(), w.mirror, k)
+		w.ok(err)
+		for _, p := range pairs {
+			if p.Base != nil {
+				q.Entries = append(q.Entries, mirror.Entry{Kind: k, Slug: p.Base.Slug, Path: p.Base.Path, GitID: p.Base.GitID})
+			}
+		}
+	}
+	return q
+}
+
+func (w *world) all() *mirror.Observation { w.Helper(); return w.observe(w.everything()) }
 
 // row finds an observed row; nil if it is not there.
 func row(o *mirror.Observation, id string) *mirror.Row {

@@ -38,7 +38,7 @@ func newApply(r *run, v *view, p *Plan) *apply {
 
 // idle reports that the round has nothing to write, remember or answer.
 func (a *apply) idle() bool {
-	if len(a.obs.Changes) > 0 || len(a.foundIntents) > 0 || len(a.mirror.ImportedFrom) > 0 || len(a.obs.Unsettled) > 0 || a.req.Record ||
+	if a.more() || len(a.obs.Changes) > 0 || len(a.foundIntents) > 0 || len(a.mirror.ImportedFrom) > 0 || len(a.obs.Unsettled) > 0 || a.req.Record ||
 		a.obs.Requested > a.mirror.Covered || a.mirror.Cursor != a.view.head ||
 		a.mirror.RemoteSeen != a.view.head || a.mirror.State.Name != StateOK || !a.mainTold() || a.mirror.PlannedBy != a.plannedBy() {
 		return false
@@ -64,7 +64,8 @@ func (a *apply) importRows(ctx context.Context) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	a.progress("import", 0, len(changes))
+	done := a.report.Imported + a.report.Merged
+	a.progress("import", done, done+len(changes)+a.waiting())
 	outcomes, err := a.Store.Import(ctx, a.mirror, a.view.head, a.req.RunID, changes)
 	if err != nil {
 		return err
@@ -228,7 +229,7 @@ func (a *apply) export(ctx context.Context) error {
 			Class:   Permanent,
 		}
 	}
-	a.progress("commit", a.report.Exported, a.report.Exported+len(a.exports)+a.obs.Waiting)
+	a.progress("commit", a.report.Exported, a.report.Exported+len(a.exports)+a.waiting())
 	built, err := a.build(ctx)
 	if err != nil {
 		return err
@@ -244,7 +245,7 @@ func (a *apply) export(ctx context.Context) error {
 		return err
 	}
 	a.letGo(intents)
-	a.progress("push", a.report.Exported, a.report.Exported+len(a.exports)+a.obs.Waiting)
+	a.progress("push", a.report.Exported, a.report.Exported+len(a.exports)+a.waiting())
 	if err := a.clone.Push(ctx, built); err != nil {
 		a.logPushFailure(err)
 		if refusedForGood(err) { // so these commits can never arrive

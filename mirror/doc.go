@@ -39,10 +39,15 @@
 // target that waits for a person, a file at a renamed row's new place. Nothing is
 // forgotten when the cursor moves.
 //
-// More changes than [Runner.Part] are planned in parts, each a round of its own with a
-// push of its own: memory does not grow with a burst, and what came first goes out
-// first. A part is complete where changes must be judged together. A first export is
-// such a burst.
+// A complete comparison (a first connection, an audit, new rules) is a sieve: digests
+// and git ids of everything, contents of a few rows at a time. What does not pass is
+// planned like any other change.
+//
+// More changes than [Runner.Part], on either side, are planned in parts, each a round of
+// its own with an import and a push of its own: memory does not grow with a burst, and
+// what came first goes out first. A part is complete where changes must be judged
+// together: deletions, and what may have been moved. The cursor waits for the last part of
+// git's changes; until then [Mirror.ImportedFrom] says which commits bases are ahead at.
 //
 // A person's word on one entity ([Change.Take]) travels like any other change of the
 // database, and is spent by the run that carries it out.

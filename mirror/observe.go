@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 
@@ -15,9 +16,9 @@ type view struct {
 	head      Hash
 	looked    bool   // the remote was asked for it
 	main      string // the remote's main branch; "" if it was not asked
-	full      bool
 	rewritten bool
-	entries   []Entry // what git changed
+	portion   portion // of the run's agenda
+	entries   []Entry // what git changed, of it
 	obs       *Observation
 	subjects  []*Subject
 	servers   map[string]document.Server
@@ -38,32 +39,29 @@ type view struct {
 
 // observe reads git first and the database second, in one snapshot; whatever
 // changes later is found by the compare-and-swaps or by the next run.
-func (r *Runner) observe(ctx context.Context, m *Mirror, c Clone, req Request) (*view, error) {
-	v, err := r.look(ctx, m, c, req)
-	if err == nil && !v.looked && v.asked(m) {
-		req.Look = true
-		v, err = r.look(ctx, m, c, req)
+func (r *run) observe(ctx context.Context) (*view, error) {
+	v, err := r.look(ctx, r.req.Look)
+	if err == nil && !v.looked && v.asked(r.mirror) {
+		v, err = r.look(ctx, true)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := v.collect(ctx, m, c); err != nil {
+	if err := v.collect(ctx, r.mirror, r.clone); err != nil {
 		return nil, err
 	}
-	if err := v.read(ctx, c, r.Rules.Limits); err != nil {
+	if err := v.read(ctx, r.clone, r.Rules.Limits); err != nil {
 		return nil, err
 	}
-	return v, v.load(ctx, m, r.Store)
+	return v, v.load(ctx, r.mirror, r.Store)
 }
 
 // look reads both sides' changes.
-func (r *Runner) look(ctx context.Context, m *Mirror, c Clone, req Request) (*view, error) {
-	v := &view{}
-	if err := v.observeHead(ctx, m, c, req.Look); err != nil {
+func (r *run) look(ctx context.Context, remote bool) (*view, error) {
+	v, m, c := &view{}, r.mirror, r.clone
+	if err := v.observeHead(ctx, m, c, remote); err != nil {
 		return nil, err
 	}
-	v.full = req.Full || m.Cursor == "" || m.PlannedBy != r.plannedBy() || !c.Has(ctx, m.Cursor) ||
-		slices.ContainsFunc(m.ImportedFrom, func(h Hash) bool { return !c.Has(ctx, h) })
 	if m.Cursor != "" && v.head != m.Cursor {
 		contains, err := c.Contains(ctx, v.head, m.Cursor)
 		if err != nil && !errors.Is(err, ErrNoCommit) {
@@ -71,36 +69,51 @@ func (r *Runner) look(ctx context.Context, m *Mirror, c Clone, req Request) (*vi
 		}
 		v.rewritten = !contains
 	}
+	if err := r.plan(ctx, v); err != nil {
+		return nil, err
+	}
 	for {
+		v.portion = r.agenda.portion(r.req.limit)
+		v.entries = v.portion.entries
+		query := Query{
+			Preview: r.req.preview, Limit: r.req.limit, Entries: v.portion.entries, Rows: v.portion.rows,
+			Open: r.agenda.complete && v.portion.last,
+		}
 		var err error
-		if v.entries, err = v.changedEntries(ctx, m, c); err != nil {
-			return nil, err
-		}
-		if err := v.beginBurst(ctx, r.Store, m, req); err != nil {
-			return nil, err
-		}
-		query := Query{Full: v.full, Preview: req.preview, Entries: v.entries}
-		if !v.full {
-			query.Limit = req.limit
-		}
 		if v.obs, err = r.Store.Observe(ctx, m, query); err != nil {
 			return nil, err
 		}
-		if v.full || !v.obs.wholeKind() {
+		if r.agenda.complete || !v.obs.wholeKind() {
 			return v, v.refresh(ctx, m, r.Store)
 		}
-		v.full = true // a table was truncated: nothing tells which rows went
+		// A table was truncated: nothing tells which rows went.
+		if r.agenda, err = compare(ctx, m, r.Store, c, v.head); err != nil {
+			return nil, err
+		}
 	}
 }
 
-// beginBurst makes a burst of changes of the first look at a branch that has nothing of
-// ours: there is nothing to compare, and all rows at once may be too many to hold.
-func (v *view) beginBurst(ctx context.Context, s Store, m *Mirror, req Request) error {
-	if !v.full || m.Cursor != "" || len(v.entries) > 0 || req.limit == 0 {
-		return nil
+// plan finds what the run has to look at, or adds what git changed since an earlier round.
+func (r *run) plan(ctx context.Context, v *view) error {
+	m, c := r.mirror, r.clone
+	var err error
+	switch {
+	case r.agenda != nil && r.agenda.head == v.head:
+	case r.agenda != nil && (r.agenda.head == "" || c.Has(ctx, r.agenda.head)):
+		entries, err := c.Diff(ctx, r.agenda.head, v.head)
+		if err != nil {
+			return err
+		}
+		r.agenda.follow(v.head, entries)
+	case r.req.Full, m.Cursor == "", m.PlannedBy != r.plannedBy(), !c.Has(ctx, m.Cursor),
+		slices.ContainsFunc(m.ImportedFrom, func(h Hash) bool { return !c.Has(ctx, h) }):
+		r.agenda, err = compare(ctx, m, r.Store, c, v.head)
+	default:
+		var entries []Entry
+		if entries, err = changedEntries(ctx, m, c, v.head); err == nil {
+			r.agenda = changedInGit(v.head, entries)
+		}
 	}
-	captured, err := s.CaptureAll(ctx, m)
-	v.full = !captured
 	return err
 }
 
@@ -142,20 +155,14 @@ func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) e
 
 // changedEntries lists what git changed since the cursor, and since every commit that an
 // unfinished run imported from: the branch may have been set back since then.
-func (v *view) changedEntries(ctx context.Context, m *Mirror, c Clone) ([]Entry, error) {
-	switch {
-	case v.head == "":
-		return nil, nil
-	case v.full:
-		return c.Diff(ctx, "", v.head)
-	}
+func changedEntries(ctx context.Context, m *Mirror, c Clone, head Hash) ([]Entry, error) {
 	var entries []Entry
 	known := map[Key]bool{}
 	for _, from := range append([]Hash{m.Cursor}, m.ImportedFrom...) {
-		if from == v.head {
+		if from == head {
 			continue
 		}
-		changed, err := c.Diff(ctx, from, v.head)
+		changed, err := c.Diff(ctx, from, head)
 		if err != nil {
 			return nil, err
 		}
@@ -371,22 +378,22 @@ func (v *view) load(ctx context.Context, m *Mirror, store Store) error {
 			return err
 		}
 	}
-	if vanished && !v.full {
+	if vanished {
 		n, err := store.Mirrored(ctx, m)
 		if err != nil {
 			return err
 		}
 		v.obs.CountMirrored(n)
 	}
-	if len(slugs) == 0 {
-		return nil
-	}
-	list := make([]string, 0, len(slugs))
-	for slug := range slugs {
-		list = append(list, slug)
-	}
-	sort.Strings(list)
 	var err error
-	v.servers, err = store.Servers(ctx, m, list)
+	v.servers, err = serversNamed(ctx, store, m, slugs)
 	return err
+}
+
+// serversNamed loads the servers with these slugs.
+func serversNamed(ctx context.Context, store Store, m *Mirror, slugs map[string]bool) (map[string]document.Server, error) {
+	if len(slugs) == 0 {
+		return nil, nil
+	}
+	return store.Servers(ctx, m, slices.Sorted(maps.Keys(slugs)))
 }

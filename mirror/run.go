@@ -86,6 +86,7 @@ type run struct {
 	req     Request
 	log     *slog.Logger
 	report  Report
+	agenda  *agenda // nil until the first round made it
 	rebuilt bool
 	// sawRewrite: a round of this run found the branch's history rewritten, which holds
 	// for what it left to the next one, too.
@@ -138,7 +139,7 @@ func (r *run) rounds(ctx context.Context) error {
 // round observes, plans and carries out one plan.
 func (r *run) round(ctx context.Context) error {
 	r.progress("observe", 0, 0)
-	v, err := r.observe(ctx, r.mirror, r.clone, r.req)
+	v, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}
@@ -165,14 +166,18 @@ func (r *run) round(ctx context.Context) error {
 	if err := a.settle(ctx, pushFault); err != nil {
 		return err
 	}
-	if v.obs.Waiting > 0 && pushFault == nil {
+	if a.more() && pushFault == nil {
 		// What waits does not wait for the working files: the last part brings them along.
-		if len(a.s.Consumed) > 0 {
+		if err := a.strikeOut(ctx); err != nil {
+			return err
+		}
+		if len(a.s.Consumed)+len(v.portion.rows)+len(v.portion.entries) > 0 {
 			return errMore
 		}
 		r.req.limit = 0 // nothing of this part can be done without the others
 		return errAgain
 	}
+	r.agenda = nil
 	if err := a.checkout(ctx); err != nil {
 		return err
 	}
@@ -182,6 +187,20 @@ func (r *run) round(ctx context.Context) error {
 	if r.report.Open = a.raced; a.raced > 0 {
 		return errAgain
 	}
+	return nil
+}
+
+// strikeOut takes what the round settled off the agenda.
+func (a *apply) strikeOut(ctx context.Context) error {
+	a.agenda.done(a.portion)
+	var written []Entry
+	if len(a.agenda.entries) > 0 && a.head != a.view.head {
+		var err error
+		if written, err = a.clone.Diff(ctx, a.view.head, a.head); err != nil {
+			return err
+		}
+	}
+	a.agenda.pushed(a.head, written)
 	return nil
 }
 
@@ -204,7 +223,8 @@ func (a *apply) checkout(ctx context.Context) error {
 
 // Plan is what a run would do now. It writes nothing.
 func (r *Runner) Plan(ctx context.Context, m *Mirror, c Clone) ([]Action, error) {
-	v, err := r.observe(ctx, m, c, Request{Look: true, preview: true})
+	run := &run{Runner: r, mirror: m, clone: c, req: Request{Look: true, preview: true}}
+	v, err := run.observe(ctx)
 	if err != nil {
 		return nil, err
 	}

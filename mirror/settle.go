@@ -10,6 +10,9 @@ import (
 // settle remembers what the round did, in one transaction.
 func (a *apply) settle(ctx context.Context, pushFault error) error {
 	a.s.Cursor, a.s.RemoteSeen = a.head, a.head
+	if !a.portion.last {
+		a.s.Cursor, a.s.ImportedFrom = a.mirror.Cursor, a.importedFrom()
+	}
 	a.s.DropBases = append(a.s.DropBases, a.foundDrops...)
 	a.s.DropIntents = append(a.s.DropIntents, a.foundIntents...)
 	a.s.Consumed = append(a.s.Consumed, a.view.idle...)
@@ -54,8 +57,8 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 	}
 	a.s.State = a.state(held, pushFault)
 	a.s.Covered, a.s.PlannedBy = a.obs.Requested, a.plannedBy()
-	if a.obs.Waiting > 0 {
-		a.s.Covered = a.mirror.Covered // whoever asked waits for all of it
+	if a.more() { // whoever asked waits for all of it
+		a.s.Covered, a.s.PlannedBy = a.mirror.Covered, a.mirror.PlannedBy
 	}
 	a.report.SyncedCommit = a.head
 	a.report.State = a.s.State.Name
@@ -64,7 +67,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		a.report.DurationMS = a.Now().Sub(a.report.StartedAt).Milliseconds()
 		a.s.Run = &a.report
 	}
-	if a.rewritten {
+	if a.rewritten && a.portion.last {
 		a.s.Events = append(a.s.Events, Event{EventHistoryRewritten, fmt.Sprintf(
 			"The branch no longer contains commit %s, which was synced before; what it replaced is kept in the conflicts.", a.mirror.Cursor)})
 	}
@@ -73,6 +76,23 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 	}
 	a.report.Settled = true
 	return nil
+}
+
+// more reports whether the round did a part of what there is.
+func (a *apply) more() bool { return a.obs.Waiting > 0 || !a.portion.last }
+
+// waiting counts what the round left to the next ones.
+func (a *apply) waiting() int {
+	return a.obs.Waiting + a.agenda.left() - len(a.portion.rows) - len(a.portion.entries)
+}
+
+// importedFrom is where bases are ahead of the cursor after a part of a run.
+func (a *apply) importedFrom() []Hash {
+	heads := slices.DeleteFunc(slices.Clone(a.mirror.ImportedFrom), func(h Hash) bool { return h == a.view.head || h == a.head })
+	if a.head == "" {
+		return heads
+	}
+	return append(heads, a.head) // which contains the observed head, with what was pushed on it
 }
 
 // keepFound settles what an intent turned out to be, where no decision moved on from it.

@@ -137,8 +137,6 @@ type Unsettled struct {
 
 // Query asks for the database's side of a run.
 type Query struct {
-	// Full: every row, base and unsettled entity.
-	Full bool
 	// Preview: nothing will come of it, so the mirror need not be connected yet.
 	Preview bool
 	// Limit is about how many captured changes are wanted, the oldest ones; 0 is all.
@@ -146,6 +144,16 @@ type Query struct {
 	// Entries are what differs in git: the bases at their paths, the rows of those
 	// bases, and the rows (soft-deleted ones too) at their slugs are loaded.
 	Entries []Entry
+	// Rows are to be looked at though nothing says that they changed.
+	Rows []RowKey
+	// Open asks for every unsettled entity.
+	Open bool
+}
+
+// Pair is a live organization-level row, without what it holds, and its base.
+type Pair struct {
+	Row  *Row  // nil: there is none, any more
+	Base *Base // nil: nothing was agreed on
 }
 
 // Observation is the database's side, read in one snapshot. It holds
@@ -153,7 +161,7 @@ type Query struct {
 //   - the captured changes, and every outstanding intent;
 //   - the unsettled entities that are due, that stand at a path or belong to a row
 //     which a change, an entry or an intent names, or that wait for an MCP server
-//     which a change or an entry names;
+//     which a change or an entry names (all of them if the query is for that);
 //   - the toolkits that name such a server, or a command or skill whose slug a change
 //     or an entry says was given up;
 //   - the rows of all these (by id, and by slug: a soft-deleted organization-level
@@ -170,8 +178,8 @@ type Observation struct {
 	Intents   []*Intent
 	Unsettled []*Unsettled
 	// Mirrored is the number of bases; LargestMirrored the largest within the last hour.
-	// Counting reads them all: where the query was not for all of them, Mirrored says no
-	// more than whether there are any (1), until Store.Mirrored has counted.
+	// Counting reads them all: Mirrored says no more than whether there are any (1), until
+	// Store.Mirrored has counted.
 	Mirrored, LargestMirrored int
 	// Deleted counts the deletions settled within the last hour; Held those that wait for a person.
 	Deleted, Held map[Direction]int
@@ -217,11 +225,13 @@ const (
 
 // Settlement is all that a run remembers, written in one transaction.
 type Settlement struct {
-	Cursor     Hash
-	RemoteSeen Hash
-	Bases      []*Base
-	DropBases  []Key
-	Consumed   []int64
+	Cursor Hash
+	// ImportedFrom is what Mirror.ImportedFrom becomes: not empty where the run goes on.
+	ImportedFrom []Hash
+	RemoteSeen   Hash
+	Bases        []*Base
+	DropBases    []Key
+	Consumed     []int64
 	// DropIntents: a push from the observed head has won (or an intent was found to
 	// be the base), so these intents are history.
 	DropIntents []int64
@@ -257,11 +267,12 @@ type Store interface {
 	// Identify stores what a connection was resolved to. Another identity than the
 	// stored one forgets the cursor; bases are kept for each identity.
 	Identify(ctx context.Context, m *Mirror, identity Identity, repository Repository) error
-	// CaptureAll notes every live organization-level row as changed. It does nothing where
-	// something is agreed already. ErrLeaseLost as from Settle.
-	CaptureAll(ctx context.Context, m *Mirror) (captured bool, err error)
 	// Observe reads the database's side.
 	Observe(ctx context.Context, m *Mirror, q Query) (*Observation, error)
+	// Pairs lists a kind's live organization-level rows, without their documents, and bases.
+	Pairs(ctx context.Context, m *Mirror, k document.Kind) ([]Pair, error)
+	// Rows reads those of a kind with these ids that are still there, by id.
+	Rows(ctx context.Context, m *Mirror, k document.Kind, ids []string) (map[string]*Row, error)
 	// Mirrored counts the bases.
 	Mirrored(ctx context.Context, m *Mirror) (int, error)
 	// Contents fills Base.Content.
