@@ -1,40 +1,22 @@
-// Package secretscan finds what looks like a credential in text that is about to
-// leave the database. It is the only place that knows the rules' library; whoever
-// scans needs one method, [Scanner.Find].
+// Package secretscan finds what looks like a credential in text that is about to leave
+// the database. Its rules are those of a maintained library, gitleaks (MIT license,
+// Copyright (c) 2019 Zachary Rice): rules_generated.go holds them, and the tests hold
+// every finding against the library's own. Whoever scans needs one method, [Scanner.Find].
+//
+// The library itself stays out of the program. It compiles hundreds of expressions and
+// builds automata of tens of megabytes before the first text; here an expression is
+// compiled when a text has a word that a match of it needs, which few texts have.
 package secretscan
 
-import (
-	"io"
-	"sync"
+//go:generate go test -run TestRulesAreTheLibrarys -update
 
-	"github.com/rs/zerolog"
-	"github.com/zricethezav/gitleaks/v8/detect"
-	"github.com/zricethezav/gitleaks/v8/logging"
-)
+import "slices"
 
-// Scanner looks for credentials by the library's maintained rules. It is safe for
-// concurrent use. The rules are compiled with the first scan.
-type Scanner struct {
-	load func() (*rules, error)
-}
-
-// rules are the library's, behind a filter that nearly all text ends at.
-type rules struct {
-	detector *detect.Detector
-	suspects suspects
-}
+// Scanner looks for credentials. It is safe for concurrent use.
+type Scanner struct{}
 
 // New makes a scanner; it costs nothing until it is used.
-func New() *Scanner {
-	return &Scanner{load: sync.OnceValues(func() (*rules, error) {
-		logging.Logger = zerolog.New(io.Discard) // it would write what it found
-		detector, err := detect.NewDetectorDefaultConfig()
-		if err != nil {
-			return nil, err
-		}
-		return &rules{detector, newSuspects(detector.Config.Rules)}, nil
-	})}
-}
+func New() *Scanner { return &Scanner{} }
 
 // maxScan bounds the text of one scan, in bytes; what is longer is scanned in pieces.
 const maxScan = 64 << 10
@@ -44,20 +26,22 @@ const overlap = 4 << 10
 
 // Find names the rule that text breaks, "" for none. It never returns any of the text.
 func (s *Scanner) Find(text string) (rule string) {
-	rules, err := s.load()
-	if err != nil {
-		return "rules-unavailable" // what cannot be checked does not leave
-	}
 	for {
-		piece := text[:min(len(text), maxScan)]
-		if rules.suspects.any(piece) {
-			if found := rules.detector.DetectString(piece); len(found) > 0 {
-				return found[0].RuleID
-			}
-		}
-		if len(text) <= maxScan {
-			return ""
+		if found := find(text[:min(len(text), maxScan)]); found != "" || len(text) <= maxScan {
+			return found
 		}
 		text = text[maxScan-overlap:]
 	}
+}
+
+// find asks the rules in the table's order, in which the more telling ones come first.
+func find(text string) string {
+	suspects := suspects(text)
+	slices.Sort(suspects)
+	for _, i := range suspects {
+		if r := &rules[i]; r.breaks(text) {
+			return r.id
+		}
+	}
+	return ""
 }

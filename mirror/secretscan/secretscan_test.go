@@ -1,11 +1,8 @@
 package secretscan
 
 import (
-	"slices"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 // The credentials are made up and taken apart, so that no scanner stumbles over this file.
@@ -22,6 +19,7 @@ func TestFind(t *testing.T) {
 		{"a private key", "Use this key:\n" + privateKey, "private-key"},
 		{"far inside", strings.Repeat("harmless text, line after line\n", 10_000) + githubToken, "github-pat"},
 		{"on a border of two pieces", strings.Repeat("x y\n", maxScan/4)[:maxScan-10] + "\n" + githubToken + "\n", "github-pat"},
+		{"more than one", "token = " + githubToken + "; secret = " + githubToken, "github-pat"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := s.Find(c.text); got != c.rule {
@@ -31,50 +29,30 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// What the library finds, the filter before it suspects.
-func TestNothingSlipsThroughTheFilter(t *testing.T) {
-	r, err := New().load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var keywords []string
-	for _, rule := range r.detector.Config.Rules {
-		keywords = append(keywords, rule.Keywords...)
-	}
-	slices.Sort(keywords)
-	if len(r.suspects.always) > 3 || len(r.suspects.byWord) < 200 {
-		t.Errorf("the rules were not understood: %d without words, %d words", len(r.suspects.always), len(r.suspects.byWord))
-	}
-	found := 0
-	rapid.Check(t, func(t *rapid.T) {
-		part := rapid.OneOf(
-			rapid.SampledFrom(keywords),
-			rapid.SampledFrom([]string{" = ", ": ", "=", " := ", "'", `"`, "\n", " ", "_", "-", ".", "`", ";", "https://", "@", githubToken, privateKey}),
-			rapid.StringMatching(`[A-Za-z0-9]{8,64}`),
-			rapid.StringMatching(`[a-f0-9]{32,64}`),
-			rapid.StringMatching(`[ -~]{0,20}`),
-		)
-		text := strings.Join(rapid.SliceOfN(part, 1, 12).Draw(t, "parts"), "")
-		if len(r.detector.DetectString(text)) > 0 {
-			found++
-			if !r.suspects.any(text) {
-				t.Fatalf("not suspected: %q", text)
-			}
-		}
+// What no text asks for is not held in memory.
+func TestHarmlessTextCompilesNothing(t *testing.T) {
+	allWords().walk("Summarize the issue in two sentences, and keep all numbers in it", func(end int, found *word) {
+		t.Errorf("a word of %d letters at %d asks %v and %v", found.length, end, found.here, found.anywhere)
 	})
-	if found == 0 {
-		t.Error("no text had a credential")
+	if states, table := len(allWords().last), len(allWords().next); states < 1000 || table > 200_000 {
+		t.Errorf("the automaton has %d states, and a table of %d", states, table)
 	}
 }
 
-// BenchmarkFind scans prose in which some words are keywords of rules.
 func BenchmarkFind(b *testing.B) {
-	text := strings.Repeat("The tool lists open issues, reads the secret's name and asks for a token of the bot account when the key has expired. ", 20)
-	s := New()
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		if s.Find(text) != "" {
-			b.Fatal("prose is taken for a credential")
-		}
+	for _, c := range []struct{ name, text string }{
+		{"prose", "The quick brown fox jumps over the lazy dog, and nobody knows why it would do so on a sunny day in the middle of it. "},
+		{"words", "The tool lists open issues, reads the secret's name and asks for a token of the bot account when the key has expired. "},
+		{"suspect", "Set api_key: $API_KEY_OF_BOT and ask jira at https://bot:password@example.com for the list of issues that are open. "},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			text := strings.Repeat(c.text, 20)
+			s := New()
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Find(text)
+			}
+		})
 	}
 }

@@ -9,6 +9,11 @@ import (
 // trim cuts optional parts off both ends of an expression. An assertion (a word's
 // border, the end of the text) is none and stops it: what stands beside it matters.
 func trim(tree *syntax.Regexp) {
+	if tree.Op == syntax.OpAlternate {
+		for _, sub := range tree.Sub {
+			trim(sub)
+		}
+	}
 	if tree.Op != syntax.OpConcat {
 		return
 	}
@@ -122,7 +127,7 @@ func beginClass(ranges []rune) (found []beginning) {
 	for i := 0; i < len(ranges); i += 2 {
 		for r := ranges[i]; r <= ranges[i+1]; r++ {
 			if r == '\u017f' || r == '\u212a' {
-				continue // texts with these are suspicious anyway
+				continue // taken for s and k
 			}
 			if b := (beginning{word: string(unicode.ToLower(r))}); !slices.Contains(found, b) {
 				found = append(found, b)
