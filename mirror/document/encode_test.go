@@ -50,6 +50,12 @@ func TestEncode(t *testing.T) {
 func TestDigestIsStable(t *testing.T) {
 	for want, d := range map[Digest]*Document{
 		"1:1d44ce38503e274cb8027a0cd97d9097eea5c486810b4ce54a383c13e8bf84b9": mustDocument(t, Toolkits, `{"slug":"a","name":"é<\n\u0001","x-n":[1e2,null,true,{"b":"","a":1.50}]}`),
+		"1:0436b0f92052d4e8e8f3206177cc6ab00658801f9649f2b6291fee9eb727df51": mustDocument(t, MCPServers, samples[MCPServers]),
+		"1:32bd7d1ccc8b07fcd1dd4569cd1a3e489b0f6a2bfe69cec579164da95c59c7a1": mustDocument(t, Commands, samples[Commands]),
+		"1:c0c4fc5afbbffb93a0318f6921428d78e7001b561f908b82bf91e7f1a361fe71": mustDocument(t, Toolkits, samples[Toolkits]),
+		"1:658c6dc95800139aefa63b67288294af8145b0034d06880b50cfd0175b7868f2": mustDocument(t, Commands, `{"slug":"b","name":"\b\f\r\t\/\u001f\u007f\u2028\ud83d\ude00","prompt":"x","z":{},"é":[],"x":-0.0,"y":[1E400,12.500e-3,123456789012345678901234567890],"a":[[],{},[{"b":{"c":[""]}}]]}`),
+		"1:d187b70828f851b9f8a2b1b60832d5d360d35489bed464d1ae482930514abeae": {Kind: Skills, Slug: "answer-customers", Files: sampleSkill},
+		"1:77d54f4b4059e8ee197c8937778132a87199ae0a2660bab7092e52ed1e0b2bcb": {Kind: MCPClients},
 		"1:bec69c64b8d611637c147156a9cb883e237c926b6c55ed4bf45964c796514e5d": {Kind: Skills, Slug: "a", Files: []File{{Path: SkillFile, Content: []byte("x")}, {Path: "a b", Executable: true}}},
 	} {
 		if got := d.Digest(); got != want {
