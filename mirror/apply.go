@@ -19,6 +19,8 @@ type apply struct {
 	// head is the branch's head once the exports are pushed.
 	head    Hash
 	exports []*export
+	// checkedOut waits for a checkout that was begun early; nil if none was.
+	checkedOut func() error
 	// skip holds decisions that could not be carried out in this round.
 	skip  map[*Decision]bool
 	raced int

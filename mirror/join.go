@@ -139,6 +139,10 @@ func (j *join) shownIntents() map[*Intent]bool {
 }
 
 func (j *join) file(k document.Kind, slug, path string) *File {
+	if f := j.view.files[Key{k, path}]; f != nil {
+		read := *f
+		return &read
+	}
 	if e, ok := j.files[Key{k, path}]; ok {
 		return &File{Entry: e}
 	}
@@ -222,7 +226,7 @@ func (j *join) addFiles(entries []Entry) {
 	for _, e := range entries {
 		key := Key{e.Kind, e.Path}
 		if e.GitID != "" && j.byPath[key] == nil {
-			j.add(&Subject{Kind: e.Kind, File: &File{Entry: e}}, key)
+			j.add(&Subject{Kind: e.Kind, File: j.file(e.Kind, e.Slug, e.Path)}, key)
 		}
 	}
 	for _, u := range j.obs.Unsettled {

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,9 @@ type view struct {
 	looked    bool   // the remote was asked for it
 	main      string // the remote's main branch; "" if it was not asked
 	rewritten bool
-	portion   portion // of the run's agenda
-	entries   []Entry // what git changed, of it
+	portion   portion       // of the run's agenda
+	entries   []Entry       // what git changed, of it
+	files     map[Key]*File // these, read
 	obs       *Observation
 	subjects  []*Subject
 	servers   map[string]document.Server
@@ -79,8 +81,10 @@ func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 			Preview: r.req.preview, Limit: r.req.limit, Entries: v.portion.entries, Rows: v.portion.rows,
 			Open: r.agenda.complete && v.portion.last,
 		}
+		reading := v.readAhead(ctx, c, r.Rules.Limits)
 		var err error
-		if v.obs, err = r.Store.Observe(ctx, m, query); err != nil {
+		v.obs, err = r.Store.Observe(ctx, m, query)
+		if err = cmp.Or(err, reading()); err != nil {
 			return nil, err
 		}
 		if r.agenda.complete || !v.obs.wholeKind() {
@@ -90,6 +94,27 @@ func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 		if r.agenda, err = compare(ctx, m, r.Store, c, v.head); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// readAhead reads what git changed while the database is asked for its side; the
+// function returned waits for it.
+func (v *view) readAhead(ctx context.Context, c Clone, limits document.Limits) (wait func() error) {
+	read := make([]*File, len(v.entries))
+	done := make(chan error, 1)
+	go func() {
+		done <- each(len(read), func(i int) error {
+			read[i] = &File{Entry: v.entries[i]}
+			return read[i].read(ctx, c, limits)
+		})
+	}()
+	return func() error {
+		err := <-done
+		v.files = make(map[Key]*File, len(read))
+		for _, f := range read {
+			v.files[Key{f.Kind, f.Path}] = f
+		}
+		return err
 	}
 }
 
@@ -272,7 +297,7 @@ func (v *view) lookup(ctx context.Context, l document.Layout, c Clone) (map[Key]
 func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error {
 	leaving := v.leaving()
 	for _, s := range v.subjects {
-		if s.Target != nil && s.Target.Exists() {
+		if s.Target != nil {
 			if err := s.Target.read(ctx, c, limits); err != nil {
 				return err
 			}
@@ -285,11 +310,10 @@ func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error 
 			return nil
 		}
 		untouched := s.Base != nil && !s.Replaced && s.File.GitID == s.Base.GitID
-		if untouched && s.Left == nil && s.Taken == "" && s.databaseChange() != changed && !s.names(leaving) {
-			return nil
-		}
-		if err := s.File.read(ctx, c, limits); err != nil {
-			return err
+		if !untouched || s.Left != nil || s.Taken != "" || s.databaseChange() == changed || s.names(leaving) {
+			if err := s.File.read(ctx, c, limits); err != nil {
+				return err
+			}
 		}
 		if untouched && s.File.Problem != nil {
 			s.File.acceptAgreed()
@@ -338,7 +362,11 @@ func (s *Subject) names(places map[Place]bool) bool {
 	return false
 }
 
+// read reads and parses the file, unless that was done or there is none.
 func (f *File) read(ctx context.Context, c Clone, limits document.Limits) error {
+	if !f.Exists() || f.Content != nil || f.Problem != nil {
+		return nil
+	}
 	content, problem, err := c.Read(ctx, f.Entry)
 	if err != nil {
 		return err

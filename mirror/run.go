@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -153,6 +155,7 @@ func (r *run) round(ctx context.Context) error {
 		r.report.SyncedCommit = v.head
 		return a.checkout(ctx) // a crash may have come between an earlier settle and its checkout
 	}
+	defer a.beginCheckout(ctx)()
 	if err := a.importRows(ctx); err != nil {
 		return err
 	}
@@ -204,6 +207,22 @@ func (a *apply) strikeOut(ctx context.Context) error {
 	return nil
 }
 
+// beginCheckout brings the working files along beside the import where nothing else
+// needs the clone any more; the function returned waits for it.
+func (a *apply) beginCheckout(ctx context.Context) (wait func()) {
+	if a.more() || a.head == "" || slices.ContainsFunc(a.plan.Decisions, func(d *Decision) bool { return d.toFile }) {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- a.clone.Checkout(ctx, a.head) }()
+	a.checkedOut = sync.OnceValue(func() error { return <-done })
+	return func() {
+		cancel() // a round that failed waits for nobody
+		_ = a.checkedOut()
+	}
+}
+
 // checkout ends a round: people see in the clone what the branch holds. It costs
 // nothing where the clone is there already.
 func (a *apply) checkout(ctx context.Context) error {
@@ -211,7 +230,11 @@ func (a *apply) checkout(ctx context.Context) error {
 		return nil
 	}
 	a.progress("checkout", 0, 0)
-	if err := a.clone.Checkout(ctx, a.head); err != nil || !a.req.Full {
+	checkout := a.checkedOut
+	if checkout == nil {
+		checkout = func() error { return a.clone.Checkout(ctx, a.head) }
+	}
+	if err := checkout(); err != nil || !a.req.Full {
 		return err
 	}
 	restored, err := a.clone.Restore(ctx)
