@@ -82,9 +82,9 @@ func BenchmarkTree(b *testing.B) {
 }
 
 func benchIndex(n int) *index {
-	x := &index{entries: make([]indexEntry, n)}
-	for i := range x.entries {
-		x.entries[i] = indexEntry{path: fmt.Sprintf("toolkits/toolkit-%06d.json", i), mode: modeFile, stat: fileStat{size: 1500}}
+	x := &index{}
+	for i := range n {
+		x.add(fmt.Sprintf("toolkits/toolkit-%06d.json", i), modeFile, plumbing.ZeroHash).setStat(fileStat{size: 1500})
 	}
 	return x
 }
@@ -92,9 +92,7 @@ func benchIndex(n int) *index {
 func BenchmarkIndex(b *testing.B) {
 	for _, n := range partSizes {
 		x := benchIndex(n)
-		data := x.encode()
-		e := x.entries[n/3]
-		changed := map[string]*indexEntry{e.path: &e}
+		data := indexBytes(x)
 		size := fmt.Sprintf("/n=%d", n)
 		b.Run("decode"+size, func(b *testing.B) {
 			for b.Loop() {
@@ -105,7 +103,9 @@ func BenchmarkIndex(b *testing.B) {
 		})
 		b.Run("change"+size, func(b *testing.B) {
 			for b.Loop() {
-				x = x.patch(changed)
+				var p indexPatch
+				p.written.add(fmt.Sprintf("toolkits/toolkit-%06d.json", n/3), modeFile, plumbing.ZeroHash)
+				x = x.patch(&p)
 				x.encode()
 			}
 		})

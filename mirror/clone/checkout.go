@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -89,23 +88,15 @@ func checkoutFault(ctx context.Context, err error) error {
 // moveFiles does what Checkout is about. The order: the index's lock, journal, files,
 // index, one sync of all of it, and only then the refs.
 func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed bool) error {
-	a, err := c.store.rootOf(from)
+	changes, err := c.rootDiff(from, to)
 	if err != nil {
 		return err
 	}
-	b, err := c.store.rootOf(to)
-	if err != nil {
+	if changes, err = c.addPulled(ctx, changes, from, to); err != nil {
 		return err
 	}
-	changes, err := c.diffTrees(ctx, a, b)
-	if err != nil {
+	if some, err := changes.any(ctx); err != nil || !some && c.indexOurs() {
 		return err
-	}
-	if changes, err = c.addPulled(ctx, changes, from, to, b); err != nil {
-		return err
-	}
-	if len(changes) == 0 && c.indexOurs() {
-		return nil
 	}
 	l, err := c.holdIndex(ctx, from, true)
 	if err != nil {
@@ -115,11 +106,11 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 	if err := c.writeJournal(from, to); err != nil {
 		return err
 	}
-	changed, err := c.applyChanges(ctx, changes, resumed)
+	patch, err := c.applyChanges(ctx, changes, resumed)
 	if err != nil {
 		return err
 	}
-	if err := c.writeIndex(l, changed); err != nil {
+	if err := c.writeIndex(l, patch); err != nil {
 		return err
 	}
 	if err := syncAll(c.lock); err != nil {
@@ -130,82 +121,89 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 
 // addPulled takes into account that somebody pulled in the clone: the working
 // files are then those of a commit between from and to, and nobody's edits.
-func (c *Clone) addPulled(ctx context.Context, changes []change, from, to plumbing.Hash, b *tree) ([]change, error) {
+func (c *Clone) addPulled(ctx context.Context, ours changes, from, to plumbing.Hash) (changes, error) {
 	at, ok := c.readRef(c.branchRef())
 	if !ok || at == from || at == to {
-		return changes, nil
+		return ours, nil
 	}
 	if in, err := c.contains(ctx, to, at); err != nil || !in {
-		return changes, ctx.Err()
+		return ours, ctx.Err()
 	}
-	a, err := c.store.rootOf(at)
+	theirs, err := c.rootDiff(at, to)
 	if err != nil {
 		return nil, err
 	}
-	pulled, err := c.diffTrees(ctx, a, b)
+	var all []change
+	known := make(map[string]int)
+	err = ours(ctx, func(ch *change) error {
+		known[ch.path] = len(all)
+		all = append(all, *ch)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]int, len(changes))
-	for i := range changes {
-		known[changes[i].path] = i
-	}
-	for _, p := range pulled {
+	err = theirs(ctx, func(p *change) error {
 		if i, ok := known[p.path]; ok {
-			changes[i].also = p.old.id
+			all[i].also = p.old.id
 		} else { // changed and changed back
-			changes = append(changes, change{path: p.path, old: p.old, new: p.new, also: p.new.id})
+			all = append(all, change{path: p.path, old: p.old, new: p.new, also: p.new.id})
 		}
-	}
-	return changes, nil
+		return nil
+	})
+	slices.SortFunc(all, func(a, b change) int { return strings.Compare(a.path, b.path) })
+	return listed(all), err
 }
 
 // applyChanges deletes, then writes; it returns what changes in the index.
-func (c *Clone) applyChanges(ctx context.Context, changes []change, resumed bool) (map[string]*indexEntry, error) {
-	slices.SortFunc(changes, func(a, b change) int {
-		if n := strings.Compare(path.Dir(a.path), path.Dir(b.path)); n != 0 {
-			return n
-		}
-		return strings.Compare(a.path, b.path)
-	})
-	w := &checkoutRun{c: c, ctx: ctx, keep: c.newKeeper(), resumed: resumed, changed: make(map[string]*indexEntry, len(changes))}
+func (c *Clone) applyChanges(ctx context.Context, changes changes, resumed bool) (*indexPatch, error) {
+	w := &checkoutRun{c: c, ctx: ctx, keep: c.newKeeper()}
+	if resumed {
+		w.swept = make(map[string]bool)
+	}
 	if err := w.deletions(changes); err != nil {
 		return nil, err
 	}
 	if err := w.writes(changes); err != nil {
 		return nil, err
 	}
-	return w.changed, nil
+	return &w.patch, nil
 }
 
 // checkoutRun is one batch of working files.
 type checkoutRun struct {
-	c       *Clone
-	ctx     context.Context
-	keep    *keeper
-	resumed bool
-	dir     *workDir // the open directory, of the goroutine that plans
+	c    *Clone
+	ctx  context.Context
+	keep *keeper
+	// swept are the directories that were cleared of temporary files, once each; nil
+	// unless an earlier attempt may have left some.
+	swept map[string]bool
+	dir   *workDir // the open directory, of the goroutine that plans
+	patch indexPatch
 
-	mu      sync.Mutex
-	changed map[string]*indexEntry
-	err     error
+	mu  sync.Mutex
+	err error
 }
 
-// enter makes dir the open directory.
+func (w *checkoutRun) resumed() bool { return w.swept != nil }
+
+// enter makes dir the open directory. It goes down from the one that is open, if that
+// leads there.
 func (w *checkoutRun) enter(dir string, create bool) error {
-	if dir == "." {
-		dir = ""
-	}
 	if w.dir != nil && w.dir.path == dir {
 		return nil
 	}
+	if w.dir != nil && w.dir.path != "" && !strings.HasPrefix(dir, w.dir.path+"/") {
+		w.leave()
+	}
+	d, err := w.c.openDir(w.dir, dir, create, w.keep)
 	w.leave()
-	d, err := w.c.openDir(dir, create, w.keep)
 	if err != nil {
 		return err
 	}
 	w.dir = d
-	if w.resumed {
+	if w.resumed() && !w.swept[dir] {
+		w.swept[dir] = true
 		sweepTemp(d)
 	}
 	return nil
@@ -218,28 +216,29 @@ func (w *checkoutRun) leave() {
 	}
 }
 
-func (w *checkoutRun) deletions(changes []change) error {
+func (w *checkoutRun) deletions(changes changes) error {
 	defer w.leave()
 	emptied := make(map[string]bool)
-	for i := range changes {
-		ch := &changes[i]
+	err := changes(w.ctx, func(ch *change) error {
 		if ch.new.mode != 0 {
-			continue
+			return nil
 		}
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		w.changed[ch.path] = nil
-		if err := w.enter(path.Dir(ch.path), false); err != nil {
+		w.patch.gone = append(w.patch.gone, ch.path)
+		dir, name := splitPath(ch.path)
+		if err := w.enter(dir, false); err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
-				continue
+				return nil
 			}
 			return err
 		}
-		if err := w.c.removeFile(w.dir, path.Base(ch.path), ch, w.keep); err != nil {
-			return err
-		}
-		emptied[path.Dir(ch.path)] = true
+		emptied[dir] = true
+		return w.c.removeFile(w.dir, name, ch, w.keep)
+	})
+	if err != nil {
+		return err
 	}
 	w.leave()
 	dirs := make([]string, 0, len(emptied))
@@ -248,7 +247,7 @@ func (w *checkoutRun) deletions(changes []change) error {
 	}
 	slices.SortFunc(dirs, func(a, b string) int { return len(b) - len(a) })
 	for _, d := range dirs {
-		for ; d != "."; d = path.Dir(d) {
+		for ; d != ""; d, _ = splitPath(d) {
 			if w.c.root.Remove(d) != nil {
 				break // not empty
 			}
@@ -259,7 +258,7 @@ func (w *checkoutRun) deletions(changes []change) error {
 
 // writes hands the files to a few workers. Objects are read here: the store has
 // one reader.
-func (w *checkoutRun) writes(changes []change) error {
+func (w *checkoutRun) writes(changes changes) error {
 	workers := min(max(4, 2*runtime.GOMAXPROCS(0)), 8)
 	tasks := make(chan func(), workers)
 	var wg sync.WaitGroup
@@ -270,33 +269,29 @@ func (w *checkoutRun) writes(changes []change) error {
 			}
 		})
 	}
-	err := w.plan(changes, tasks)
-	close(tasks)
-	wg.Wait()
-	w.leave()
-	return errors.Join(err, w.err)
-}
-
-func (w *checkoutRun) plan(changes []change, tasks chan<- func()) error {
-	for i := range changes {
-		ch := &changes[i]
+	err := changes(w.ctx, func(ch *change) error {
 		if ch.new.mode == 0 {
-			continue
+			return nil
 		}
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
 		if w.failed() {
-			return nil
+			return errEnough
 		}
-		if err := w.enter(path.Dir(ch.path), true); err != nil {
+		dir, name := splitPath(ch.path)
+		if err := w.enter(dir, true); err != nil {
 			return err
 		}
-		if err := w.write(ch, tasks); err != nil {
-			return err
-		}
+		return w.write(ch, name, tasks)
+	})
+	close(tasks)
+	wg.Wait()
+	w.leave()
+	if err == errEnough {
+		err = nil // a worker has the reason
 	}
-	return nil
+	return errors.Join(err, w.err)
 }
 
 func (w *checkoutRun) failed() bool {
@@ -309,14 +304,15 @@ func (w *checkoutRun) failed() bool {
 // up in memory.
 const streamFile = 1 << 20
 
-func (w *checkoutRun) write(ch *change, tasks chan<- func()) error {
-	d, name := w.dir, path.Base(ch.path)
+func (w *checkoutRun) write(ch *change, name string, tasks chan<- func()) error {
+	d := w.dir
 	if ch.new.isSubmodule() {
 		return w.submodule(d, name, ch)
 	}
-	if w.resumed || ch.old.id == ch.new.id && ch.old.mode == ch.new.mode {
+	file := w.patch.written.add(ch.path, indexMode(ch.new), ch.new.id)
+	if w.resumed() || ch.old.id == ch.new.id && ch.old.mode == ch.new.mode {
 		if stat, ok := w.c.already(d, name, ch.new); ok {
-			w.done(ch, stat, nil)
+			file.setStat(stat)
 			return nil
 		}
 	}
@@ -331,7 +327,7 @@ func (w *checkoutRun) write(ch *change, tasks chan<- func()) error {
 		}
 		defer r.Close()
 		stat, err := w.c.placeFile(d, name, ch, content{stream: r, id: ch.new.id, size: size}, w.keep)
-		w.done(ch, stat, err)
+		w.done(file, stat, err)
 		return err
 	}
 	data, err := w.c.store.read(ch.new.id, plumbing.BlobObject)
@@ -342,7 +338,7 @@ func (w *checkoutRun) write(ch *change, tasks chan<- func()) error {
 	tasks <- func() {
 		defer d.release()
 		stat, err := w.c.placeFile(d, name, ch, content{data: data}, w.keep)
-		w.done(ch, stat, err)
+		w.done(file, stat, err)
 	}
 	return nil
 }
@@ -362,18 +358,19 @@ func (w *checkoutRun) submodule(d *workDir, name string, ch *change) error {
 	if err := d.root.Mkdir(name, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	w.done(ch, fileStat{}, nil)
+	w.patch.written.add(ch.path, modeSubmodule, ch.new.id)
 	return nil
 }
 
-func (w *checkoutRun) done(ch *change, stat fileStat, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err != nil {
-		w.err = err
+// done notes what became of a file.
+func (w *checkoutRun) done(file indexedFile, stat fileStat, err error) {
+	if err == nil {
+		file.setStat(stat)
 		return
 	}
-	w.changed[ch.path] = &indexEntry{path: ch.path, mode: indexMode(ch.new), id: ch.new.id, stat: stat}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
 }
 
 // already reports whether the working file is what it should become.

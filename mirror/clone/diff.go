@@ -93,37 +93,53 @@ func (c *Clone) diffKind(out []mirror.Entry, k document.Kind, from, to place) []
 // mergeTrees walks two trees by name, and calls f with what each has, nil for
 // nothing. A name that is a file in one and a directory in the other is one call.
 func mergeTrees(a, b *tree, f func(a, b *treeEntry)) {
-	if a.id == b.id {
-		return
-	}
 	seen := make(map[string]bool) // names already paired across file and directory
-	i, j := 0, 0
-	for i < len(a.entries) || j < len(b.entries) {
+	zipTrees(a, b, func(x, y *treeEntry) error {
+		switch {
+		case y == nil:
+			mergeOne(x, b, seen, f)
+		case x == nil:
+			mergeOther(a, y, seen, f)
+		default:
+			f(x, y)
+		}
+		return nil
+	})
+}
+
+// zipTrees walks two trees in git's order until f fails, and calls it with what differs.
+// What one has as a file and the other as a directory are two calls.
+func zipTrees(a, b *tree, f func(a, b *treeEntry) error) error {
+	if a.id == b.id {
+		return nil
+	}
+	for i, j := 0, 0; i < len(a.entries) || j < len(b.entries); {
+		n := 0
 		switch {
 		case j == len(b.entries):
-			mergeOne(&a.entries[i], b, seen, f)
-			i++
+			n = -1
 		case i == len(a.entries):
-			mergeOther(a, &b.entries[j], seen, f)
-			j++
+			n = 1
 		default:
-			x, y := &a.entries[i], &b.entries[j]
-			switch n := compareEntries(*x, *y); {
-			case n < 0:
-				mergeOne(x, b, seen, f)
-				i++
-			case n > 0:
-				mergeOther(a, y, seen, f)
-				j++
-			default:
-				if !x.same(*y) {
-					f(x, y)
-				}
-				i++
-				j++
-			}
+			n = compareEntries(a.entries[i], b.entries[j])
+		}
+		var x, y *treeEntry
+		if n <= 0 {
+			x = &a.entries[i]
+			i++
+		}
+		if n >= 0 {
+			y = &b.entries[j]
+			j++
+		}
+		if n == 0 && x.same(*y) {
+			continue
+		}
+		if err := f(x, y); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // mergeOne handles an entry that only the first tree has under its kind of name.

@@ -74,25 +74,22 @@ func (c *Clone) checkClosure(ctx context.Context, want plumbing.Hash, told bool)
 	if err != nil {
 		return err
 	}
-	changes, err := c.diffTrees(ctx, from, to)
-	if errors.Is(err, errTooManyPaths) {
-		return cloneFault("The branch has more files than can be checked out.", err)
-	}
-	if err != nil {
-		return err
-	}
-	for i := range changes {
-		e := changes[i].new
+	err = c.diffTrees(from, to)(ctx, func(ch *change) error {
+		e := ch.new
 		if e.mode == 0 || e.isSubmodule() || c.store.has(e.id) {
-			continue
+			return nil
 		}
 		if told {
 			return &missingError{e.id, errors.New("was not sent: the remote took us to have it")}
 		}
-		c.log.Warn("the repository lacks an object", "path", changes[i].path, "object", e.id)
+		c.log.Warn("the repository lacks an object", "path", ch.path, "object", e.id)
 		c.reported[e.id] = c.generation - 1
+		return nil
+	})
+	if errors.Is(err, errTooManyPaths) {
+		return cloneFault("The branch has more files than can be checked out.", err)
 	}
-	return nil
+	return err
 }
 
 // checkHistory makes sure that all commits between want and base are there.

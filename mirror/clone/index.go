@@ -2,33 +2,31 @@ package clone
 
 import (
 	"bytes"
-	"crypto/sha1"
 	"encoding/binary"
 	"errors"
 	"slices"
-	"strings"
+	"sort"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // index is the clone's .git/index: what was checked out last. It serves people's
-// "git status", and us to find what is missing from the working tree.
+// "git status", and us to find what is missing from the working tree. It is kept as
+// the file has it, in blocks: an entry costs its bytes there, and a change those of its block.
 type index struct {
-	entries []indexEntry // sorted by path
-	// encoded is the file of these entries, and at where in it each of them begins.
-	// They are made by encode, and kept for the next patch.
-	encoded []byte
-	at      []uint32
+	blocks []*indexBlock // none is empty
 	// sum is the checksum of the file that was read or written; zero before that.
 	sum plumbing.Hash
 }
 
-type indexEntry struct {
-	path string
-	mode uint32
-	id   plumbing.Hash
-	stat fileStat
+// indexBlock holds entries that follow each other, sorted by path.
+type indexBlock struct {
+	b  []byte   // entries of a file of version 2
+	at []uint16 // where each begins
 }
+
+// indexBlockSize bounds a block, unless a single entry is larger.
+const indexBlockSize = 1 << 16
 
 // fileStat is what git remembers of a file to see that it is unchanged. The
 // zero value makes git look at the content.
@@ -41,174 +39,224 @@ type fileStat struct {
 
 var errIndex = errors.New("unreadable index")
 
-const indexEntryFixed = 62 // bytes before the path
+// indexFixed is how many bytes an entry has before its path: stat and mode, id, flags.
+const (
+	indexFixed   = 62
+	indexIDAt    = 40
+	indexFlagsAt = 60
+)
 
-func (x *index) search(path string) (int, bool) {
-	return slices.BinarySearchFunc(x.entries, path, func(e indexEntry, p string) int { return strings.Compare(e.path, p) })
+// indexedFile is one entry, as the file has it.
+type indexedFile []byte
+
+// pathSize is how long the path is: an entry ends with at least one NUL.
+func (f indexedFile) pathSize() int {
+	n := len(f)
+	for f[n-1] == 0 {
+		n--
+	}
+	return n - indexFixed
 }
 
-func (x *index) find(path string) (indexEntry, bool) {
-	i, ok := x.search(path)
-	if !ok {
-		return indexEntry{}, false
+func (f indexedFile) u32(at int) uint32 { return binary.BigEndian.Uint32(f[at:]) }
+
+// path is part of the index; whoever keeps it makes a string of it.
+func (f indexedFile) path() []byte      { return f[indexFixed : indexFixed+f.pathSize()] }
+func (f indexedFile) mode() uint32      { return f.u32(24) }
+func (f indexedFile) size() uint32      { return f.u32(36) }
+func (f indexedFile) id() plumbing.Hash { return plumbing.Hash(f[indexIDAt:indexFlagsAt]) }
+
+// setStat notes the state of the working file.
+func (f indexedFile) setStat(s fileStat) {
+	for i, v := range [...]uint32{s.ctimeSec, s.ctimeNsec, s.mtimeSec, s.mtimeNsec, s.dev, s.ino} {
+		binary.BigEndian.PutUint32(f[4*i:], v)
 	}
-	return x.entries[i], true
+	for i, v := range [...]uint32{s.uid, s.gid, s.size} {
+		binary.BigEndian.PutUint32(f[28+4*i:], v)
+	}
 }
 
-// patch replaces, adds and (nil) removes entries. It may use x itself for the result,
-// so x is good for nothing else afterwards.
-func (x *index) patch(changed map[string]*indexEntry) *index {
-	if x.patchInPlace(changed) {
-		return x
+// indexEntrySize is what an entry takes: one to eight NULs make it a multiple of eight.
+func indexEntrySize(pathSize int) int { return (indexFixed + pathSize + 8) &^ 7 }
+
+func (k *indexBlock) file(i int) indexedFile {
+	if i+1 < len(k.at) {
+		return indexedFile(k.b[k.at[i]:k.at[i+1]])
 	}
-	added := make([]indexEntry, 0, len(changed))
-	for _, e := range changed {
-		if e != nil {
-			added = append(added, *e)
-		}
-	}
-	byPath := func(a, b indexEntry) int { return strings.Compare(a.path, b.path) }
-	slices.SortFunc(added, byPath)
-	out := make([]indexEntry, 0, len(x.entries)+len(added))
-	for _, e := range x.entries {
-		if _, ok := changed[e.path]; ok {
-			continue
-		}
-		for len(added) > 0 && added[0].path < e.path {
-			out, added = append(out, added[0]), added[1:]
-		}
-		out = append(out, e)
-	}
-	return &index{entries: append(out, added...)}
+	return indexedFile(k.b[k.at[i]:])
 }
 
-// patchInPlace replaces entries in an index that is encoded already: most changes are
-// of files that stand in it, and the rest of a large index need not be touched.
-func (x *index) patchInPlace(changed map[string]*indexEntry) bool {
-	if x.encoded == nil || len(changed) > len(x.entries)/8 {
-		return false
+func (k *indexBlock) find(path string) (indexedFile, bool) {
+	i := sort.Search(len(k.at), func(i int) bool { return string(k.file(i).path()) >= path })
+	if i == len(k.at) || string(k.file(i).path()) != path {
+		return nil, false
 	}
-	where := make([]int, 0, len(changed))
-	for path, e := range changed {
-		i, ok := x.search(path)
-		if e == nil || !ok {
+	return k.file(i), true
+}
+
+// room begins a new block when the last one cannot take size bytes more.
+func (x *index) room(size int) *indexBlock {
+	if n := len(x.blocks); n > 0 && len(x.blocks[n-1].b)+size <= cap(x.blocks[n-1].b) {
+		return x.blocks[n-1]
+	}
+	most := indexBlockSize
+	if len(x.blocks) == 0 {
+		most = indexBlockSize / 16 // few files change at a time
+	}
+	k := &indexBlock{b: make([]byte, 0, max(size, most))}
+	x.blocks = append(x.blocks, k)
+	return k
+}
+
+// add appends an entry whose path is behind all others. The result stays good for
+// setStat while further entries are added, from any goroutine.
+func (x *index) add(path string, mode uint32, id plumbing.Hash) indexedFile {
+	size := indexEntrySize(len(path))
+	k := x.room(size)
+	begin := len(k.b)
+	k.at = append(k.at, uint16(begin))
+	k.b = k.b[:begin+size]
+	f := indexedFile(k.b[begin:])
+	binary.BigEndian.PutUint32(f[24:], mode)
+	copy(f[indexIDAt:], id[:])
+	binary.BigEndian.PutUint16(f[indexFlagsAt:], uint16(min(len(path), 0xfff)))
+	copy(f[indexFixed:], path)
+	return f
+}
+
+// copyFile appends an entry of another index.
+func (x *index) copyFile(f indexedFile) {
+	k := x.room(len(f))
+	k.at = append(k.at, uint16(len(k.b)))
+	k.b = append(k.b, f...)
+}
+
+func (x *index) count() (n int) {
+	for _, k := range x.blocks {
+		n += len(k.at)
+	}
+	return n
+}
+
+// each visits all entries, in order.
+func (x *index) each(visit func(indexedFile) error) error {
+	for _, k := range x.blocks {
+		for i := range k.at {
+			if err := visit(k.file(i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (x *index) find(path string) (indexedFile, bool) {
+	n := sort.Search(len(x.blocks), func(i int) bool { return string(x.blocks[i].file(0).path()) > path })
+	if n == 0 {
+		return nil, false
+	}
+	return x.blocks[n-1].find(path)
+}
+
+// indexPatch is what happens to an index: entries that are added or replaced, and paths
+// that go. Both are sorted.
+type indexPatch struct {
+	written index
+	gone    []string
+}
+
+// patch applies p. It uses the blocks of both for the result, so neither is good for
+// anything else afterwards.
+func (x *index) patch(p *indexPatch) *index {
+	if len(x.blocks) == 0 {
+		return &index{blocks: p.written.blocks}
+	}
+	out := &index{blocks: make([]*indexBlock, 0, len(x.blocks))}
+	written, gone := p.written.cursor(), p.gone
+	var files []indexedFile // of written, that belong into a block
+	for i, k := range x.blocks {
+		files = files[:0]
+		n := len(gone)
+		var end []byte // the first path of the next block
+		if i+1 < len(x.blocks) {
+			end = x.blocks[i+1].file(0).path()
+			n, _ = slices.BinarySearch(gone, string(end))
+		}
+		for f := written.file(); f != nil && (end == nil || bytes.Compare(f.path(), end) < 0); f = written.next() {
+			files = append(files, f)
+		}
+		if n == 0 && k.replace(files) {
+			out.blocks = append(out.blocks, k)
+		} else {
+			out.blocks = append(out.blocks, k.patch(files, gone[:n])...)
+		}
+		gone = gone[n:]
+	}
+	return out
+}
+
+// patch makes the blocks that follow from one.
+func (k *indexBlock) patch(written []indexedFile, gone []string) []*indexBlock {
+	var out index
+	for i := range k.at {
+		old := k.file(i)
+		path := old.path()
+		for len(written) > 0 && bytes.Compare(written[0].path(), path) < 0 {
+			out.copyFile(written[0])
+			written = written[1:]
+		}
+		for len(gone) > 0 && gone[0] < string(path) {
+			gone = gone[1:]
+		}
+		replaced := len(written) > 0 && bytes.Equal(written[0].path(), path)
+		if !replaced && (len(gone) == 0 || gone[0] != string(path)) {
+			out.copyFile(old)
+		}
+	}
+	for _, f := range written {
+		out.copyFile(f)
+	}
+	for _, k := range out.blocks {
+		k.b = slices.Clone(k.b) // as large as it is
+	}
+	return out.blocks
+}
+
+// replace overwrites entries that are all there: most changes are of files that stand
+// in the index, and nothing need move.
+func (k *indexBlock) replace(written []indexedFile) bool {
+	for i := range written {
+		if _, ok := k.find(string(written[i].path())); !ok {
 			return false
 		}
-		where = append(where, i)
 	}
-	for _, i := range where {
-		e := changed[x.entries[i].path]
-		x.entries[i] = *e
-		e.appendFixed(x.encoded[:x.at[i]])
+	for _, f := range written {
+		old, _ := k.find(string(f.path()))
+		copy(old, f)
 	}
 	return true
 }
 
-// encode writes version 2 without extensions, which every git reads.
-func (x *index) encode() []byte {
-	if x.encoded == nil {
-		x.encodeEntries()
-	}
-	body := x.encoded[:len(x.encoded)-sha1.Size]
-	x.sum = sha1.Sum(body)
-	x.encoded = append(body, x.sum[:]...)
-	return x.encoded
+// indexCursor goes through an index.
+type indexCursor struct {
+	blocks []*indexBlock
+	i      int
 }
 
-func (x *index) encodeEntries() {
-	size := 12 + sha1.Size
-	for _, e := range x.entries {
-		size += (indexEntryFixed + len(e.path) + 8) &^ 7
+func (x *index) cursor() *indexCursor { return &indexCursor{blocks: x.blocks} }
+
+// file is the entry at the cursor; nil at the end.
+func (c *indexCursor) file() indexedFile {
+	if len(c.blocks) == 0 {
+		return nil
 	}
-	b := make([]byte, 0, size)
-	b = append(b, "DIRC\x00\x00\x00\x02"...)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(x.entries)))
-	x.at = make([]uint32, len(x.entries))
-	for i := range x.entries {
-		e := &x.entries[i]
-		x.at[i] = uint32(len(b))
-		b = append(e.appendFixed(b), e.path...)
-		for pad := 8 - (indexEntryFixed+len(e.path))%8; pad > 0; pad-- {
-			b = append(b, 0)
-		}
-	}
-	x.encoded = b[:len(b)+sha1.Size]
+	return c.blocks[0].file(c.i)
 }
 
-// appendFixed encodes what comes before the path.
-func (e *indexEntry) appendFixed(b []byte) []byte {
-	s := &e.stat
-	for _, v := range [...]uint32{s.ctimeSec, s.ctimeNsec, s.mtimeSec, s.mtimeNsec, s.dev, s.ino, e.mode, s.uid, s.gid, s.size} {
-		b = binary.BigEndian.AppendUint32(b, v)
+// next moves on, and returns the entry there.
+func (c *indexCursor) next() indexedFile {
+	if c.i++; c.i == len(c.blocks[0].at) {
+		c.blocks, c.i = c.blocks[1:], 0
 	}
-	b = append(b, e.id[:]...)
-	return binary.BigEndian.AppendUint16(b, uint16(min(len(e.path), 0xfff)))
-}
-
-// decodeIndex reads version 2 or 3. Other versions, a split or sparse index,
-// unmerged entries and a bad checksum are errors: the index is then made anew
-// from the commit.
-func decodeIndex(b []byte) (*index, error) {
-	if len(b) < 12+sha1.Size || string(b[:4]) != "DIRC" {
-		return nil, errIndex
-	}
-	body := b[:len(b)-sha1.Size]
-	if sum := sha1.Sum(body); !bytes.Equal(sum[:], b[len(body):]) {
-		return nil, errIndex
-	}
-	version, count := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
-	if version != 2 && version != 3 || int64(count) > int64(len(b)/indexEntryFixed) {
-		return nil, errIndex
-	}
-	x := &index{entries: make([]indexEntry, 0, count)}
-	copy(x.sum[:], b[len(body):])
-	pos := 12
-	for range count {
-		n, err := x.decodeEntry(body[pos:])
-		if err != nil {
-			return nil, err
-		}
-		pos += n
-	}
-	for pos+8 <= len(body) { // optional extensions begin with a capital letter
-		if body[pos] < 'A' || body[pos] > 'Z' {
-			return nil, errIndex
-		}
-		pos += 8 + int(binary.BigEndian.Uint32(body[pos+4:]))
-	}
-	if pos != len(body) {
-		return nil, errIndex
-	}
-	return x, nil
-}
-
-func (x *index) decodeEntry(b []byte) (int, error) {
-	if len(b) < indexEntryFixed {
-		return 0, errIndex
-	}
-	var v [10]uint32
-	for i := range v {
-		v[i] = binary.BigEndian.Uint32(b[4*i:])
-	}
-	e := indexEntry{mode: v[6], stat: fileStat{v[0], v[1], v[2], v[3], v[4], v[5], v[7], v[8], v[9]}}
-	copy(e.id[:], b[40:60])
-	flags := binary.BigEndian.Uint16(b[60:])
-	fixed := indexEntryFixed
-	if flags&0x4000 != 0 {
-		fixed += 2
-	}
-	if flags&0x3000 != 0 || len(b) < fixed {
-		return 0, errIndex
-	}
-	n := bytes.IndexByte(b[fixed:], 0)
-	if n <= 0 {
-		return 0, errIndex
-	}
-	e.path = string(b[fixed : fixed+n])
-	size := (fixed + n + 8) &^ 7
-	if size > len(b) || len(x.entries) > 0 && x.entries[len(x.entries)-1].path >= e.path {
-		return 0, errIndex
-	}
-	x.entries = append(x.entries, e)
-	return size, nil
+	return c.file()
 }

@@ -2,7 +2,6 @@ package clone
 
 import (
 	"context"
-	"path"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -59,11 +58,11 @@ func (c *Clone) setIndex(x *index) {
 	}
 }
 
-// writeIndex replaces .git/index, whose lock is held, by what becomes of it with changed.
-func (c *Clone) writeIndex(l *lockFile, changed map[string]*indexEntry) error {
-	x := c.index.patch(changed)
+// writeIndex replaces .git/index, whose lock is held, by what becomes of it with p.
+func (c *Clone) writeIndex(l *lockFile, p *indexPatch) error {
+	x := c.index.patch(p)
 	c.index = nil // what failed here is read again
-	if err := l.commit(x.encode()); err != nil {
+	if err := l.commit(x.encode()...); err != nil {
 		return err
 	}
 	c.setIndex(x)
@@ -78,35 +77,38 @@ func (c *Clone) reconcileIndex(ctx context.Context, head plumbing.Hash, strict b
 	if !c.indexForeign {
 		return nil
 	}
-	root, err := c.store.rootOf(head)
+	all, err := c.rootDiff(plumbing.ZeroHash, head)
 	if err != nil {
 		return err
 	}
-	all, err := c.diffTrees(ctx, &tree{id: emptyTree}, root)
-	if err != nil {
-		return err
-	}
-	patch := make(map[string]*indexEntry)
-	for i := range all {
-		e := indexEntry{path: all[i].path, mode: indexMode(all[i].new), id: all[i].new.id}
-		have, ok := c.index.find(e.path)
-		if !ok || strict && (have.mode != e.mode || have.id != e.id) {
-			patch[e.path] = &e
-		}
-	}
-	if strict && len(c.index.entries) > len(all)-len(patch) {
-		known := make(map[string]bool, len(all))
-		for i := range all {
-			known[all[i].path] = true
-		}
-		for _, e := range c.index.entries {
-			if !known[e.path] {
-				patch[e.path] = nil
+	var patch indexPatch
+	have := c.index.cursor()
+	skip := func(end string) { // what the commit does not have
+		for f := have.file(); f != nil && (end == "" || string(f.path()) < end); f = have.next() {
+			if strict {
+				patch.gone = append(patch.gone, string(f.path()))
 			}
 		}
 	}
-	if len(patch) > 0 {
-		c.index = c.index.patch(patch)
+	err = all(ctx, func(ch *change) error {
+		skip(ch.path)
+		mode, id := indexMode(ch.new), ch.new.id
+		f := have.file()
+		there := f != nil && string(f.path()) == ch.path
+		if !there || strict && (f.mode() != mode || f.id() != id) {
+			patch.written.add(ch.path, mode, id)
+		}
+		if there {
+			have.next()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	skip("")
+	if len(patch.gone) > 0 || len(patch.written.blocks) > 0 {
+		c.index = c.index.patch(&patch)
 	}
 	return nil
 }
@@ -114,32 +116,28 @@ func (c *Clone) reconcileIndex(ctx context.Context, head plumbing.Hash, strict b
 // remakeIndex makes the index of a commit, in memory. A working file counts as
 // unchanged only if its content is looked at.
 func (c *Clone) remakeIndex(ctx context.Context, head plumbing.Hash) (remade bool, err error) {
-	root, err := c.store.rootOf(head)
+	changes, err := c.rootDiff(plumbing.ZeroHash, head)
 	if err != nil {
 		return false, err
 	}
-	changes, err := c.diffTrees(ctx, &tree{id: emptyTree}, root)
-	if err != nil {
-		return false, err
-	}
-	changed := make(map[string]*indexEntry, len(changes))
+	x := &index{}
 	w := &checkoutRun{c: c, ctx: ctx}
 	defer w.leave()
-	for i := range changes {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		ch := &changes[i]
-		e := &indexEntry{path: ch.path, mode: indexMode(ch.new), id: ch.new.id}
-		if !ch.new.isSubmodule() && w.enter(path.Dir(ch.path), false) == nil {
-			if stat, ok := c.already(w.dir, path.Base(ch.path), ch.new); ok {
-				e.stat = stat
+	err = changes(ctx, func(ch *change) error {
+		f := x.add(ch.path, indexMode(ch.new), ch.new.id)
+		dir, name := splitPath(ch.path)
+		if !ch.new.isSubmodule() && w.enter(dir, false) == nil {
+			if stat, ok := c.already(w.dir, name, ch.new); ok {
+				f.setStat(stat)
 			}
 		}
-		changed[ch.path] = e
+		return ctx.Err()
+	})
+	if err != nil {
+		return false, err
 	}
-	c.setIndex((&index{}).patch(changed))
-	if len(changed) == 0 && !exists(c.git, "index") {
+	c.setIndex(x)
+	if len(x.blocks) == 0 && !exists(c.git, "index") {
 		return false, nil // nothing was ever checked out
 	}
 	c.indexStat = fileStat{} // what is on the disk is something else

@@ -124,10 +124,12 @@ func (l *lockFile) holds() bool {
 	return err1 == nil && err2 == nil && os.SameFile(mine, there)
 }
 
-// commit makes data the content of what is locked.
-func (l *lockFile) commit(data []byte) error {
-	if _, err := l.file.Write(data); err != nil {
-		return cloneFault("The clone cannot be written.", err)
+// commit makes the parts the content of what is locked.
+func (l *lockFile) commit(parts ...[]byte) error {
+	for _, part := range parts {
+		if _, err := l.file.Write(part); err != nil {
+			return cloneFault("The clone cannot be written.", err)
+		}
 	}
 	if !l.holds() {
 		return &busyError{lock: l.name + ".lock"} // somebody took it for nobody's

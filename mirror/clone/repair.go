@@ -3,7 +3,6 @@ package clone
 import (
 	"context"
 	"errors"
-	"path"
 	"slices"
 	"strings"
 
@@ -149,8 +148,8 @@ func (c *Clone) restore(ctx context.Context) ([]string, error) {
 	if err := c.reconcileIndex(ctx, head, false); err != nil {
 		return nil, err
 	}
-	changes, err := c.missingFiles(ctx)
-	if err != nil || len(changes) == 0 {
+	missing, err := c.missingFiles(ctx)
+	if err != nil || len(missing) == 0 {
 		return nil, err
 	}
 	l, err := c.holdIndex(ctx, head, false)
@@ -158,16 +157,16 @@ func (c *Clone) restore(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer l.release()
-	changed, err := c.applyChanges(ctx, changes, true)
+	patch, err := c.applyChanges(ctx, listed(missing), true)
 	if err != nil {
 		return nil, checkoutFault(ctx, err)
 	}
-	if err := c.writeIndex(l, changed); err != nil {
+	if err := c.writeIndex(l, patch); err != nil {
 		return nil, err
 	}
-	paths := make([]string, len(changes))
-	for i := range changes {
-		paths[i] = changes[i].path
+	paths := make([]string, len(missing))
+	for i := range missing {
+		paths[i] = missing[i].path
 	}
 	c.log.Info("restored missing working files", "count", len(paths))
 	return paths, nil
@@ -177,24 +176,27 @@ func (c *Clone) restore(ctx context.Context) ([]string, error) {
 func (c *Clone) missingFiles(ctx context.Context) (changes []change, err error) {
 	w := &checkoutRun{c: c, ctx: ctx}
 	defer w.leave()
-	for i := range c.index.entries {
-		e := &c.index.entries[i]
-		if i%1000 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+	looked := 0
+	err = c.index.each(func(f indexedFile) error {
+		if looked++; looked%1000 == 0 && ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if e.mode == modeSubmodule || !safePath(e.path) {
-			continue
+		path := string(f.path())
+		if f.mode() == modeSubmodule || !safePath(path) {
+			return nil
 		}
-		if w.enter(path.Dir(e.path), false) == nil {
-			fi, err := w.dir.root.Lstat(path.Base(e.path))
-			if err == nil && (fi.Size() > 0 || e.stat.size == 0) {
-				continue
+		dir, name := splitPath(path)
+		if w.enter(dir, false) == nil {
+			fi, err := w.dir.root.Lstat(name)
+			if err == nil && (fi.Size() > 0 || f.size() == 0) {
+				return nil
 			}
 		}
-		mode := treeEntry{mode: e.mode, id: e.id, name: path.Base(e.path)}
-		changes = append(changes, change{path: e.path, old: mode, new: mode})
-	}
-	return changes, nil
+		e := treeEntry{mode: f.mode(), id: f.id(), name: name}
+		changes = append(changes, change{path: path, old: e, new: e})
+		return nil
+	})
+	return changes, err
 }
 
 // Rebuild throws the clone away and starts an empty one.
@@ -254,45 +256,39 @@ func (c *Clone) clearFiles(ctx context.Context) error {
 		}
 		return nil
 	}
-	changes := make([]change, 0, len(x.entries))
-	for _, e := range x.entries {
-		if safePath(e.path) {
-			changes = append(changes, change{path: e.path, old: treeEntry{mode: e.mode, id: e.id}})
+	var ours []change
+	x.each(func(f indexedFile) error {
+		if p := string(f.path()); safePath(p) {
+			ours = append(ours, change{path: p, old: treeEntry{mode: f.mode(), id: f.id()}})
 		}
-	}
+		return nil
+	})
 	if from, to, name := c.readJournal(); name != "" {
-		changes = c.addJournal(ctx, changes, from, to)
+		ours = c.addJournal(ctx, ours, from, to)
 	}
-	w := &checkoutRun{c: c, ctx: ctx, keep: k, changed: make(map[string]*indexEntry)}
-	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.path, b.path) })
-	return w.deletions(changes)
+	slices.SortFunc(ours, func(a, b change) int { return strings.Compare(a.path, b.path) })
+	w := &checkoutRun{c: c, ctx: ctx, keep: k}
+	return w.deletions(listed(ours))
 }
 
 // addJournal makes files that an interrupted checkout may have written count as ours.
-func (c *Clone) addJournal(ctx context.Context, changes []change, from, to plumbing.Hash) []change {
+func (c *Clone) addJournal(ctx context.Context, ours []change, from, to plumbing.Hash) []change {
 	s := openStore(c.git)
 	defer s.close()
 	probe := &Clone{o: c.o, log: c.log, store: s}
-	a, err1 := s.rootOf(from)
-	b, err2 := s.rootOf(to)
-	if err1 != nil || err2 != nil {
-		return changes
-	}
-	more, err := probe.diffTrees(ctx, a, b)
+	more, err := probe.rootDiff(from, to)
 	if err != nil {
-		return changes
+		return ours
 	}
-	known := make(map[string]int, len(changes))
-	for i := range changes {
-		known[changes[i].path] = i
+	known := make(map[string]bool, len(ours))
+	for i := range ours {
+		known[ours[i].path] = true
 	}
-	for _, m := range more {
-		if m.new.mode == 0 {
-			continue
+	more(ctx, func(ch *change) error { // as far as it can be read
+		if ch.new.mode != 0 && !known[ch.path] {
+			ours = append(ours, change{path: ch.path, old: ch.new})
 		}
-		if _, ok := known[m.path]; !ok {
-			changes = append(changes, change{path: m.path, old: m.new})
-		}
-	}
-	return changes
+		return nil
+	})
+	return ours
 }

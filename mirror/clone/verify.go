@@ -162,29 +162,18 @@ func (c *Clone) verifyReachable(ctx context.Context, head plumbing.Hash) error {
 
 // verifyTree looks for the objects that one commit has and another has not.
 func (c *Clone) verifyTree(ctx context.Context, from, to plumbing.Hash) error {
-	a, err := c.store.rootOf(from)
+	changes, err := c.rootDiff(from, to)
 	if err != nil {
 		return err
 	}
-	b, err := c.store.rootOf(to)
-	if err != nil {
-		return err
-	}
-	changes, err := c.diffTrees(ctx, a, b)
-	if err != nil {
-		return err
-	}
-	for i := range changes {
-		e := changes[i].new
+	return changes(ctx, func(ch *change) error {
+		e := ch.new
 		if e.mode == 0 || e.isSubmodule() {
-			continue
+			return nil
 		}
 		if at, known := c.reported[e.id]; known && at < c.generation {
-			continue // missing over there, too
+			return nil // missing over there, too
 		}
-		if err := c.store.check(e.id); err != nil {
-			return err
-		}
-	}
-	return nil
+		return c.store.check(e.id)
+	})
 }

@@ -36,19 +36,28 @@ func joinPath(dir, name string) string {
 	return dir + "/" + name
 }
 
-// openDir opens a directory of the working tree, component by component. With
-// create, missing ones are made, and what is no directory is moved aside; without,
-// fs.ErrNotExist says that there is no such directory.
-func (c *Clone) openDir(dir string, create bool, k *keeper) (*workDir, error) {
-	at, err := c.root.OpenRoot(".")
+// splitPath gives the directory ("" for the top) and the name.
+func splitPath(path string) (dir, name string) {
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i+1:]
+	}
+	return "", path
+}
+
+// openDir opens a directory of the working tree, component by component, from one that
+// leads there and is open already, or nil. With create, missing ones are made, and what is
+// no directory is moved aside; without, fs.ErrNotExist says that there is no such directory.
+func (c *Clone) openDir(from *workDir, dir string, create bool, k *keeper) (*workDir, error) {
+	top, done := c.root, ""
+	if from != nil {
+		top, done = from.root, from.path
+	}
+	at, err := top.OpenRoot(".")
 	if err != nil {
 		return nil, err
 	}
-	done := ""
-	for part := range strings.SplitSeq(dir, "/") {
-		if dir == "" {
-			break
-		}
+	for done != dir {
+		part, _, _ := strings.Cut(strings.TrimPrefix(dir[len(done):], "/"), "/")
 		done = joinPath(done, part)
 		next, err := enter(at, part)
 		if err != nil && create && safeName(part) {
