@@ -18,14 +18,15 @@ func TestConflictsDoNotWaitForAPush_F1(t *testing.T) {
 	rules.KeepDeleted = true
 	refused := &mirror.Fault{Code: mirror.CodeBranchRestricted, Message: "No.", Remedy: "None.", Class: mirror.Permanent}
 	for name, c := range map[string]struct {
-		at  *boundary
-		req mirror.Request
+		step int
+		err  error
+		req  mirror.Request
 	}{
-		"the database fails":    {at: &boundary{err: errBroken}},
-		"the push is not taken": {at: &boundary{step: 2, err: refused}},
-		"the push is not tried": {at: &boundary{step: -1}, req: mirror.Request{Refused: refused}},
-		"the process is killed": {at: &boundary{step: 1, err: errCrash}},
-		"nothing happens":       {at: &boundary{step: -1}},
+		"the database fails":    {err: errBroken},
+		"the push is not taken": {step: 2, err: refused},
+		"the push is not tried": {step: -1, req: mirror.Request{Refused: refused}},
+		"the process is killed": {step: 1, err: errCrash},
+		"nothing happens":       {step: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachClocked(t, func(w *clocked) {
@@ -35,7 +36,7 @@ func TestConflictsDoNotWaitForAPush_F1(t *testing.T) {
 					_, err := runner.Run(t.Context(), w.load(), failingClone{w.clone, at}, req)
 					return err
 				}
-				at := *c.at
+				at := &boundary{step: c.step, err: c.err}
 				never := &boundary{step: -1}
 				w.insert("toolkits", "slug", "'a'", "name", "'A'")
 				w.must(run(never, mirror.Request{}))
@@ -43,7 +44,7 @@ func TestConflictsDoNotWaitForAPush_F1(t *testing.T) {
 				w.must(run(never, mirror.Request{}))
 				w.must(w.repo.ForcePush("main", "main~1"))
 				w.exec("UPDATE toolkits SET name = 'edited' WHERE slug = 'a'")
-				if err := run(&at, c.req); (err == nil) != (at.err == nil && c.req.Refused == nil) {
+				if err := run(at, c.req); (err == nil) != (at.err == nil && c.req.Refused == nil) {
 					t.Errorf("the run ended with %v", err)
 				}
 				w.must(run(never, mirror.Request{}))

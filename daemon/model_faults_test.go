@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
@@ -18,23 +19,31 @@ var (
 	errBroken = errors.New("broken")
 )
 
-// boundary is where something happens to a run: before or after its step-th write.
+// boundary is where something happens to a run: before or after its step-th write to
+// database or remote, or its checkout, which may go on beside these.
 type boundary struct {
 	step  int
 	after bool
 	err   error  // what the run ends with; nil: it goes on
 	do    func() // what happens meanwhile
 	seen  int
-	dead  bool
+	dead  atomic.Bool
 }
+
+// atCheckout is the step that is the checkout.
+const atCheckout = 5
 
 // at performs one write, or what happens before or after it.
 func (b *boundary) at(write func() error) error {
-	if b.dead {
+	here := b.seen == b.step && b.step != atCheckout
+	b.seen++
+	return b.perform(here, write)
+}
+
+func (b *boundary) perform(here bool, write func() error) error {
+	if b.dead.Load() {
 		return errCrash
 	}
-	here := b.seen == b.step
-	b.seen++
 	if here && !b.after {
 		if err := b.happen(); err != nil {
 			return err
@@ -53,7 +62,7 @@ func (b *boundary) happen() error {
 	if b.do != nil {
 		b.do()
 	}
-	b.dead = errors.Is(b.err, errCrash)
+	b.dead.Store(errors.Is(b.err, errCrash))
 	return b.err
 }
 
@@ -85,11 +94,11 @@ func (c failingClone) Push(ctx context.Context, b mirror.Built) error {
 }
 
 func (c failingClone) Checkout(ctx context.Context, head mirror.Hash) error {
-	return c.b.at(func() error { return c.Clone.Checkout(ctx, head) })
+	return c.b.perform(c.b.step == atCheckout, func() error { return c.Clone.Checkout(ctx, head) })
 }
 
 func (h *history) boundary(err error, do func()) *boundary {
-	return &boundary{step: h.between("step", 0, 5), after: h.oneIn(2, "after"), err: err, do: do}
+	return &boundary{step: h.between("step", 0, atCheckout), after: h.oneIn(2, "after"), err: err, do: do}
 }
 
 func (h *history) request() mirror.Request {

@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/confmirror/confmirror/mirror/document"
@@ -17,6 +18,13 @@ func (m *reference) pairRenames(entities []*entity, files map[string]*file) []*e
 			gone = append(gone, e)
 		case e.base == nil && e.file.valid():
 			came = append(came, e)
+		}
+	}
+	for _, e := range entities {
+		// A run that does not look at git may have forgotten what is gone on both sides.
+		forgotten := e.base != nil && e.base.parted && !e.row.live() && e.file.valid()
+		if forgotten && slices.ContainsFunc(gone, func(g *entity) bool { return similar(g.base.doc, e.file.doc) }) {
+			m.unsure("a file was renamed to where both sides had been deleted")
 		}
 	}
 	paired := map[*entity]bool{}
