@@ -61,7 +61,11 @@ func (c *Clone) checkoutTo(ctx context.Context, from, to plumbing.Hash, resumed 
 			return checkoutFault(ctx, err)
 		}
 	}
-	return c.moveRefs(ctx, from, to)
+	if err := c.moveRefs(ctx, from, to); err != nil {
+		return err
+	}
+	c.forgetReplaced(from, to)
+	return nil
 }
 
 // checkRoot looks at the disk even when everything is in memory: somebody may

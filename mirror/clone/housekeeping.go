@@ -73,6 +73,8 @@ func (s *store) merge(ctx context.Context, dir *os.File, head plumbing.Hash) err
 			single[o.id], unique[o.id] = true, true
 		}
 	}
+	defer func(now *treeCache) { s.trees = now }(s.trees) // old trees are read for this once
+	s.trees = newTreeCache()
 	trees := s.treeChain(ctx, head, single)
 	f, tmp, err := s.tempPack()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -85,6 +86,13 @@ type packItem struct {
 	delta []byte // nil: whole
 }
 
+// packSlot is where a worker encodes one entry.
+type packSlot struct {
+	item packItem
+	buf  bytes.Buffer
+	done chan struct{}
+}
+
 // writePackTo writes count objects, deflating on all processors; next is called
 // in order, from one goroutine.
 func writePackTo(ctx context.Context, w io.Writer, count int, next func(i int) (packItem, error)) (plumbing.Hash, []packEntry, error) {
@@ -92,49 +100,42 @@ func writePackTo(ctx context.Context, w io.Writer, count int, next func(i int) (
 	if err != nil {
 		return plumbing.ZeroHash, nil, err
 	}
-	type slot struct {
-		id   plumbing.Hash
-		buf  bytes.Buffer
-		done chan struct{}
+	width := min(runtime.GOMAXPROCS(0), max(count, 1))
+	slots := make([]packSlot, 2*width)
+	tasks := make(chan *packSlot, len(slots))
+	var workers sync.WaitGroup
+	for range width {
+		workers.Go(func() {
+			for s := range tasks {
+				s.buf.Reset()
+				encodePackEntry(&s.buf, s.item.object, s.item.base, s.item.delta)
+				s.done <- struct{}{}
+			}
+		})
 	}
-	width := runtime.GOMAXPROCS(0)
-	var queue []*slot
-	flush := func(keep int) error {
-		for len(queue) > keep {
-			s := queue[0]
+	defer workers.Wait() // no goroutine outlives the call
+	defer close(tasks)
+	for i := range count + len(slots) {
+		s := &slots[i%len(slots)]
+		if before := i - len(slots); before >= 0 && before < count {
 			<-s.done
-			queue = queue[1:]
-			if err := p.add(s.id, s.buf.Bytes()); err != nil {
-				return err
+			if err := p.add(s.item.id, s.buf.Bytes()); err != nil {
+				return plumbing.ZeroHash, nil, err
 			}
 		}
-		return nil
-	}
-	defer func() { // no goroutine outlives the call
-		for _, s := range queue {
-			<-s.done
+		if i >= count {
+			continue
 		}
-	}()
-	for i := range count {
 		if err := ctx.Err(); err != nil {
 			return plumbing.ZeroHash, nil, err
 		}
-		o, err := next(i)
-		if err != nil {
+		if s.item, err = next(i); err != nil {
 			return plumbing.ZeroHash, nil, err
 		}
-		s := &slot{id: o.id, done: make(chan struct{})}
-		queue = append(queue, s)
-		go func() {
-			defer close(s.done)
-			encodePackEntry(&s.buf, o.object, o.base, o.delta)
-		}()
-		if err := flush(2 * width); err != nil {
-			return plumbing.ZeroHash, nil, err
+		if s.done == nil {
+			s.done = make(chan struct{}, 1)
 		}
-	}
-	if err := flush(0); err != nil {
-		return plumbing.ZeroHash, nil, err
+		tasks <- s
 	}
 	id, err := p.finish()
 	return id, p.entries, err

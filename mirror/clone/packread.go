@@ -273,6 +273,8 @@ func (c *baseCache) drop(e *list.Element) {
 	c.used -= len(b.data)
 }
 
+func (c *baseCache) clear() { *c = baseCache{} }
+
 // forget drops what is of a pack that goes.
 func (c *baseCache) forget(p *packReader) {
 	for e := c.order.Front(); e != nil; {

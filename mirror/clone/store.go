@@ -30,7 +30,7 @@ type store struct {
 	// packsAt is the pack directory's modification time when packs was read:
 	// somebody's "git gc" replaces packs under us.
 	packsAt   time.Time
-	trees     treeCache
+	trees     *treeCache
 	loose     pile
 	packCount int // of packs that may be merged
 }
@@ -47,7 +47,7 @@ func (p *pile) add(bytes int64) {
 }
 
 func openStore(git *os.Root) *store {
-	s := &store{git: git, packs: packSet{git: git}, trees: treeCache{limit: treeCacheSize}}
+	s := &store{git: git, packs: packSet{git: git}, trees: newTreeCache()}
 	s.reopen()
 	return s
 }

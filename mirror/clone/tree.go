@@ -182,6 +182,8 @@ type treeCache struct {
 	byID        map[plumbing.Hash]*list.Element
 }
 
+func newTreeCache() *treeCache { return &treeCache{limit: treeCacheSize} }
+
 // cost estimates a decoded tree's memory: names share the encoded text.
 func (t *tree) cost() int { return t.size + 48*len(t.entries) }
 
@@ -204,9 +206,18 @@ func (c *treeCache) put(t *tree) {
 	c.byID[t.id] = c.order.PushFront(t)
 	c.used += t.cost()
 	for c.used > c.limit && c.order.Len() > 1 {
-		last := c.order.Back()
-		old := c.order.Remove(last).(*tree)
-		delete(c.byID, old.id)
-		c.used -= old.cost()
+		c.drop(c.order.Back())
+	}
+}
+
+func (c *treeCache) drop(e *list.Element) {
+	old := c.order.Remove(e).(*tree)
+	delete(c.byID, old.id)
+	c.used -= old.cost()
+}
+
+func (c *treeCache) forget(id plumbing.Hash) {
+	if e, ok := c.byID[id]; ok {
+		c.drop(e)
 	}
 }

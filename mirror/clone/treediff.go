@@ -77,6 +77,38 @@ func (c *Clone) rootDiff(from, to plumbing.Hash) (changes, error) {
 	return c.diffTrees(a, b), nil
 }
 
+// forgetReplaced drops from memory the trees of one commit that differ from those of
+// another, and the bases of deltas: what a run leaves behind is what the next one needs.
+func (c *Clone) forgetReplaced(from, to plumbing.Hash) {
+	c.store.packs.bases.clear()
+	a, err1 := c.store.rootOf(from)
+	b, err2 := c.store.rootOf(to)
+	if err1 == nil && err2 == nil {
+		c.store.forgetReplaced(a, b)
+	}
+}
+
+func (s *store) forgetReplaced(from, to *tree) {
+	zipTrees(from, to, func(a, b *treeEntry) error {
+		if a == nil || !a.isDir() {
+			return nil
+		}
+		below := &tree{id: emptyTree}
+		if b != nil {
+			if below = s.trees.get(b.id); below == nil {
+				return nil
+			}
+		}
+		if t := s.trees.get(a.id); t != nil {
+			s.forgetReplaced(t, below)
+		}
+		return nil
+	})
+	if from.id != to.id {
+		s.trees.forget(from.id)
+	}
+}
+
 type treeDiff struct {
 	c             *Clone
 	ctx           context.Context

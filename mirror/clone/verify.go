@@ -148,7 +148,7 @@ func (c *Clone) looseIsWhole(id plumbing.Hash) bool {
 // verifyReachable looks for objects that are gone: in the tree that is checked out,
 // and in what the commits changed whose own objects are loose. A pack has no holes.
 func (c *Clone) verifyReachable(ctx context.Context, head plumbing.Hash) error {
-	c.store.trees = treeCache{limit: treeCacheSize} // the disk counts
+	c.store.trees = newTreeCache() // the disk counts
 	if err := c.verifyTree(ctx, plumbing.ZeroHash, head); err != nil || head.IsZero() {
 		return err
 	}
