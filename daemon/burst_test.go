@@ -46,3 +46,35 @@ func TestBurstsGoOutInParts(t *testing.T) {
 		w.checkClone()
 	})
 }
+
+// TestBurstsComeInInParts: a push that brings more than one part holds is imported within
+// one run, what is named before what names it; the cursor waits for all of it.
+func TestBurstsComeInInParts(t *testing.T) {
+	const n = 1300 // of two kinds: two parts
+	eachWorld(t, nil, func(w *world) {
+		var files []bitbuckettest.Change
+		for i := range n {
+			files = append(files,
+				bitbuckettest.Write(fmt.Sprintf("toolkits/t-%04d.json", i), fmt.Sprintf(`{"slug": "t-%04d", "name": "T", "integrations": {"s-%04d": {}}}`, i, i)),
+				bitbuckettest.Write(fmt.Sprintf("mcp-servers/s-%04d.json", i), fmt.Sprintf(`{"slug": "s-%04d", "name": "S", "type": "http", "url": "https://example.com/%d"}`, i, i)))
+		}
+		head := w.commit(files...)
+		w.synced()
+		for query, want := range map[string]string{
+			"SELECT count(*) FROM toolkits":                      fmt.Sprint(n),
+			"SELECT count(*) FROM mcp_servers":                   fmt.Sprint(n),
+			"SELECT sum(imported) FROM sync_runs":                fmt.Sprint(2 * n),
+			"SELECT sum(errors) FROM sync_runs":                  "0",
+			"SELECT count(*) FROM mirror_unsettled":              "0",
+			"SELECT imported_from FROM bitbucket_connections":    "[]",
+			"SELECT cursor_commit FROM bitbucket_connections":    string(head),
+			"SELECT count(*) FROM sync_runs WHERE exported <> 0": "0",
+		} {
+			if got := w.query("%s", query); got != want {
+				w.t.Errorf("%s: %s, want %s", query, got, want)
+			}
+		}
+		w.quiet()
+		w.checkClone()
+	})
+}
