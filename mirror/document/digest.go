@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Digest of the document (which must be normal).
@@ -16,25 +17,48 @@ import (
 // characters of a string only control characters, " and \ escaped), and for
 // skills a line for each file: mode, SHA-256 of the content, length of the path, path.
 func (d *Document) Digest() Digest {
-	canonical := fmt.Appendf(nil, "confmirror document %d\n%s\n", DigestVersion, d.Kind)
+	buffer := buffers.Get().(*[]byte)
+	canonical := append((*buffer)[:0], canonicalHead...)
+	canonical = append(append(canonical, d.Kind...), '\n')
 	if d.Kind == Skills {
 		for _, f := range d.Files {
 			mode := "100644"
 			if f.Executable {
 				mode = "100755"
 			}
-			canonical = fmt.Appendf(canonical, "%s %x %d %s\n", mode, sha256.Sum256(f.Content), len(f.Path), f.Path)
+			sum := sha256.Sum256(f.Content)
+			canonical = hex.AppendEncode(append(append(canonical, mode...), ' '), sum[:])
+			canonical = strconv.AppendInt(append(canonical, ' '), int64(len(f.Path)), 10)
+			canonical = append(append(append(canonical, ' '), f.Path...), '\n')
 		}
 	} else {
 		canonical = appendCanonical(canonical, d.Fields)
 	}
 	sum := sha256.Sum256(canonical)
-	return Digest(strconv.Itoa(DigestVersion) + ":" + hex.EncodeToString(sum[:]))
+	keep(buffer, canonical)
+	var digest [80]byte
+	return Digest(hex.AppendEncode(append(digest[:0], digestHead...), sum[:]))
+}
+
+var (
+	canonicalHead = fmt.Sprintf("confmirror document %d\n", DigestVersion)
+	digestHead    = strconv.Itoa(DigestVersion) + ":"
+)
+
+// buffers are for texts that are written to be looked at, and not to stay.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// keep gives a buffer back as it grew, unless it grew out of the ordinary.
+func keep(buffer *[]byte, grown []byte) {
+	if cap(grown) <= 64<<10 {
+		*buffer = grown
+		buffers.Put(buffer)
+	}
 }
 
 // Current reports whether the digest is of the canonical form that Digest hashes now.
 func (d Digest) Current() bool {
-	return strings.HasPrefix(string(d), strconv.Itoa(DigestVersion)+":")
+	return strings.HasPrefix(string(d), digestHead)
 }
 
 // appendCanonical writes a value in the one form that equal values share.
@@ -57,7 +81,8 @@ func appendCanonical(out []byte, value any) []byte {
 		return append(out, ']')
 	case map[string]any:
 		out = append(out, '{')
-		for i, name := range sortedKeys(v) {
+		var room [someKeys]string
+		for i, name := range appendSorted(room[:0], v) {
 			if i > 0 {
 				out = append(out, ',')
 			}
@@ -73,25 +98,32 @@ func appendCanonical(out []byte, value any) []byte {
 func appendString(out []byte, s string) []byte {
 	const hexDigits = "0123456789abcdef"
 	out = append(out, '"')
+	run := 0 // where the bytes begin that stand for themselves
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			out = append(out, '\\', c)
-		case c == '\n':
-			out = append(out, '\\', 'n')
-		case c == '\t':
-			out = append(out, '\\', 't')
-		case c == '\r':
-			out = append(out, '\\', 'r')
-		case c == '\b':
-			out = append(out, '\\', 'b')
-		case c == '\f':
-			out = append(out, '\\', 'f')
-		case c < ' ':
-			out = append(out, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		default:
-			out = append(out, c)
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
 		}
+		out = append(append(out, s[run:i]...), '\\')
+		run = i + 1
+		switch c {
+		case '\n':
+			c = 'n'
+		case '\t':
+			c = 't'
+		case '\r':
+			c = 'r'
+		case '\b':
+			c = 'b'
+		case '\f':
+			c = 'f'
+		case '"', '\\':
+		default:
+			out = append(out, 'u', '0', '0', hexDigits[c>>4])
+			c = hexDigits[c&15]
+		}
+		out = append(out, c)
 	}
+	out = append(out, s[run:]...)
 	return append(out, '"')
 }

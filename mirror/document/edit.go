@@ -1,6 +1,7 @@
 package document
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 )
@@ -9,10 +10,15 @@ import (
 // changing only the bytes of values that differ. A file that does not parse is
 // replaced by Encode's.
 func Edit(file []byte, d *Document) []byte {
-	d = d.Clone().Normalize()
-	root, bad := parseJSON(file, fileDepth)
+	d = d.normal()
+	p := borrowParser()
+	defer p.giveBack()
+	root, bad := p.parse(file, fileDepth)
 	if bad != nil || root.kind != objectNode {
 		return Encode(d)
+	}
+	if root.reads(d) {
+		return bytes.Clone(file)
 	}
 	edited := editFile(file, root, d)
 	if !readsAs(edited, d) {
@@ -29,8 +35,19 @@ func editFile(file []byte, root *node, d *Document) []byte {
 
 // readsAs reports whether a file holds exactly the document.
 func readsAs(file []byte, d *Document) bool {
-	root, bad := parseJSON(file, fileDepth)
-	return bad == nil && root.kind == objectNode && equal(normalFields(d.Kind, root.any().(map[string]any)), d.Fields)
+	p := borrowParser()
+	defer p.giveBack()
+	root, bad := p.parse(file, fileDepth)
+	return bad == nil && root.reads(d)
+}
+
+func (n *node) reads(d *Document) bool {
+	if n.kind != objectNode {
+		return false
+	}
+	fields := n.any().(map[string]any)
+	makeNormal(d.Kind, fields)
+	return equal(fields, d.Fields)
 }
 
 // respell is the document's fields as the file spells them: where the file
@@ -40,7 +57,7 @@ func respell(d *Document, root *node) map[string]any {
 	fields := maps.Clone(d.Fields)
 	for _, m := range root.items {
 		raw := m.value.any()
-		normal, present := normalField(d.Kind, m.key, raw)
+		normal, present, _ := normalField(d.Kind, m.key, raw)
 		target, wanted := d.Fields[m.key]
 		switch {
 		case present == wanted && (!wanted || equal(normal, target)):
@@ -71,7 +88,7 @@ func respellEntries(raw, target any) any {
 // null where the file does so, and leaves a secret entry the keys that are the
 // file's own.
 func respellEntry(raw, target any) any {
-	if equal(normalEntry(raw), target) {
+	if normal, _ := normalEntry(raw); equal(normal, target) {
 		return raw
 	}
 	old, wasObject := raw.(map[string]any)
@@ -108,7 +125,7 @@ type editor struct {
 // value is the text of a node that shall hold want. spread says whether items of
 // a container that was empty get lines of their own.
 func (e *editor) value(n *node, s *schema, want any, spread bool) []byte {
-	if equal(n.any(), want) {
+	if n.equals(want) {
 		return e.src[n.start:n.end]
 	}
 	switch want := want.(type) {
@@ -175,7 +192,7 @@ func renamedKeys(n *node, s *schema, want map[string]any) map[string]string {
 			continue
 		}
 		for _, name := range sortedKeys(want) {
-			if !had[name] && !taken[name] && equal(m.value.any(), want[name]) {
+			if !had[name] && !taken[name] && m.value.equals(want[name]) {
 				if renamed == nil {
 					renamed = map[string]string{}
 				}

@@ -93,7 +93,8 @@ func normalEntryOrRecord(s *schema, object map[string]any) any {
 	if object["secret"] == true {
 		delete(object, "value")
 	}
-	return normalEntry(object)
+	normal, _ := normalEntry(object)
+	return normal
 }
 
 func recordOf(t *rapid.T, s *schema) map[string]any {

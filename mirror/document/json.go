@@ -23,9 +23,9 @@ const (
 // can name a position and an edit can leave everything else as it was.
 type node struct {
 	kind       nodeKind
+	truth      bool
 	start, end int
 	text       string // a string decoded, a number in canonical form
-	truth      bool
 	items      []item // an array's elements, an object's members
 }
 
@@ -63,6 +63,8 @@ type parser struct {
 	depth    int
 	maxDepth int
 	expanded int
+
+	workspace
 }
 
 // syntaxError is what stops a parser: a rule and the offset of what broke it.
@@ -75,10 +77,15 @@ type syntaxError struct {
 // parseJSON reads one JSON text. It is linear in len(src) and its recursion is
 // bounded by maxDepth.
 func parseJSON(src []byte, maxDepth int) (root *node, err *syntaxError) {
+	return new(parser).parse(src, maxDepth)
+}
+
+// parse is parseJSON by a parser that has not read anything.
+func (p *parser) parse(src []byte, maxDepth int) (root *node, err *syntaxError) {
 	if e := checkEncoding(src); e != nil {
 		return nil, e
 	}
-	p := &parser{src: src, maxDepth: maxDepth}
+	p.src, p.maxDepth = src, maxDepth
 	if bytes.HasPrefix(src, utf8BOM) {
 		p.pos = len(utf8BOM)
 	}
@@ -159,14 +166,14 @@ func (p *parser) peek() byte {
 }
 
 func (p *parser) value() *node {
-	n := &node{start: p.pos}
+	n := p.node()
 	switch c := p.peek(); {
 	case c == '{':
 		n.kind = objectNode
-		p.nested(n, p.members)
+		p.nested(n, (*parser).members)
 	case c == '[':
 		n.kind = arrayNode
-		p.nested(n, p.elements)
+		p.nested(n, (*parser).elements)
 	case c == '"':
 		n.kind, n.text = stringNode, p.str()
 	case c == '-' || '0' <= c && c <= '9':
@@ -195,22 +202,25 @@ func (p *parser) literal(word string) bool {
 }
 
 // nested reads an object or an array one level deeper.
-func (p *parser) nested(n *node, read func(*node)) {
+func (p *parser) nested(n *node, read func(*parser)) {
 	if p.depth++; p.depth > p.maxDepth {
 		p.stop(ValidationFailed, p.pos, "nesting is deeper than %d levels", p.maxDepth)
 	}
 	p.pos++
 	p.space()
-	read(n)
+	outer := len(p.open)
+	read(p)
+	n.items = p.close(outer)
 	p.depth--
 }
 
-func (p *parser) members(n *node) {
+func (p *parser) members() {
 	if p.peek() == '}' {
 		p.pos++
 		return
 	}
-	seen := map[string]bool{}
+	outer := len(p.open)
+	var seen map[string]bool
 	for {
 		m := item{keyStart: p.pos}
 		if p.peek() != '"' {
@@ -218,10 +228,9 @@ func (p *parser) members(n *node) {
 		}
 		m.key = p.str()
 		m.keyEnd = p.pos
-		if seen[m.key] {
+		if seen = p.remember(seen, outer); seen[m.key] || seen == nil && hasKey(p.open[outer:], m.key) {
 			p.stop(InvalidJSON, m.keyStart, "the key %s is there twice", quoteKey(m.key))
 		}
-		seen[m.key] = true
 		p.space()
 		if p.peek() != ':' {
 			p.fail("a colon must follow the key %s", quoteKey(m.key))
@@ -229,7 +238,7 @@ func (p *parser) members(n *node) {
 		p.pos++
 		p.space()
 		m.value = p.value()
-		n.items = append(n.items, m)
+		p.open = append(p.open, m)
 		if p.separator('}') {
 			return
 		}
@@ -239,7 +248,36 @@ func (p *parser) members(n *node) {
 	}
 }
 
-func (p *parser) elements(n *node) {
+// fewKeys is how many keys are looked through as fast as a map finds them.
+const fewKeys = 16
+
+// remember keeps the keys of an object that has many in a map.
+func (p *parser) remember(seen map[string]bool, outer int) map[string]bool {
+	read := p.open[outer:]
+	switch {
+	case len(read) < fewKeys:
+		return nil
+	case seen == nil:
+		seen = make(map[string]bool, 4*fewKeys)
+		for _, m := range read {
+			seen[m.key] = true
+		}
+	default:
+		seen[read[len(read)-1].key] = true
+	}
+	return seen
+}
+
+func hasKey(items []item, key string) bool {
+	for i := range items {
+		if items[i].key == key {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *parser) elements() {
 	if p.peek() == ']' {
 		p.pos++
 		return
@@ -249,7 +287,8 @@ func (p *parser) elements(n *node) {
 			p.fail("a comma must not stand before the closing bracket")
 		}
 		start := p.pos
-		n.items = append(n.items, item{keyStart: start, keyEnd: start, value: p.value()})
+		value := p.value()
+		p.open = append(p.open, item{keyStart: start, keyEnd: start, value: value})
 		if p.separator(']') {
 			return
 		}

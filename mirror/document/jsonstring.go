@@ -11,19 +11,26 @@ func (p *parser) str() string {
 	start := p.pos
 	p.pos++
 	run := p.pos // where the bytes begin that stand for themselves
-	var out strings.Builder
+	p.scratch = p.scratch[:0]
 	for {
 		if p.pos >= len(p.src) {
 			p.stop(InvalidJSON, start, "a string begins here and has no closing quote")
 		}
 		switch c := p.src[p.pos]; {
 		case c == '"':
-			out.Write(p.src[run:p.pos])
+			last := p.src[run:p.pos]
 			p.pos++
-			return out.String()
+			if len(p.scratch) > 0 {
+				p.scratch = append(p.scratch, last...)
+				return string(p.scratch)
+			}
+			if name, known := knownNames[string(last)]; known {
+				return name
+			}
+			return string(last)
 		case c == '\\':
-			out.Write(p.src[run:p.pos])
-			out.WriteRune(p.escape())
+			p.scratch = append(p.scratch, p.src[run:p.pos]...)
+			p.scratch = utf8.AppendRune(p.scratch, p.escape())
 			run = p.pos
 		case c == '\n' || c == '\r':
 			p.stop(InvalidJSON, start, "a string begins here and has no closing quote on its line")

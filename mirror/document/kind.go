@@ -2,7 +2,6 @@ package document
 
 import (
 	"path"
-	"regexp"
 	"strings"
 )
 
@@ -55,11 +54,6 @@ func (k Kind) Order() int {
 	return len(Kinds)
 }
 
-var (
-	slugPattern      = regexp.MustCompile(`^[a-z0-9]+(?:[-_.][a-z0-9]+)*$`)
-	skillSlugPattern = regexp.MustCompile(`^[a-z0-9]+(?:-[a-z0-9]+)*$`)
-)
-
 // Longest slugs, in characters (which are bytes: slugs are ASCII).
 const (
 	MaxSlug      = 128
@@ -70,9 +64,26 @@ const (
 // organization's slug follows the rule of every kind but skills.
 func ValidSlug(k Kind, slug string) bool {
 	if k == Skills {
-		return len(slug) <= MaxSkillSlug && skillSlugPattern.MatchString(slug)
+		return len(slug) <= MaxSkillSlug && joinedBy("-", slug)
 	}
-	return len(slug) <= MaxSlug && slugPattern.MatchString(slug)
+	return len(slug) <= MaxSlug && joinedBy("-_.", slug)
+}
+
+// joinedBy reports whether a slug is of lower-case letters and digits, with one of the
+// joints between any two parts.
+func joinedBy(joints, slug string) bool {
+	inPart := false
+	for i := range len(slug) {
+		switch c := slug[i]; {
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
+			inPart = true
+		case inPart && strings.IndexByte(joints, c) >= 0:
+			inPart = false
+		default:
+			return false
+		}
+	}
+	return inPart
 }
 
 // Layout places the kinds' directories in a repository.

@@ -71,6 +71,26 @@ var (
 	}}}
 )
 
+// knownNames are the keys of all kinds: documents have them in common, and not each its own.
+var knownNames = func() map[string]string {
+	names := map[string]string{}
+	var collect func(*schema)
+	collect = func(s *schema) {
+		if s == nil {
+			return
+		}
+		for _, k := range s.keys {
+			names[k.name] = k.name
+			collect(k.schema)
+		}
+		collect(s.each)
+	}
+	for _, s := range schemas {
+		collect(s)
+	}
+	return names
+}()
+
 // maxDescription is the longest description, in characters.
 const maxDescription = 1024
 

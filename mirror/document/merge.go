@@ -22,7 +22,7 @@ func Merge(base, database, git *Document, policy Policy) (merged *Document, lost
 		merged = &Document{Kind: git.Kind, Fields: fields}
 		merged.Slug, _ = fields["slug"].(string)
 	}
-	return merged.Clone().Normalize(), m.lost
+	return merged.Clone().normalizeOwn(), m.lost
 }
 
 // merger merges values of three sides, and remembers the places that the policy
@@ -160,7 +160,8 @@ func (m *merger) entry(path []any, s *schema, base, database, git map[string]any
 			delete(side, "value")
 		}
 	}
-	return normalEntry(m.object(path, s, base, database, git, nil))
+	merged, _ := normalEntry(m.object(path, s, base, database, git, nil))
+	return merged
 }
 
 // list merges two edits of a set, or of a list of named objects.

@@ -22,58 +22,81 @@ func (d *Document) Normalize() *Document {
 		}
 		return d
 	}
-	d.Fields = normalFields(d.Kind, d.Fields)
+	d.Fields = canonicalValue(d.Fields).(map[string]any)
+	return d.normalizeOwn()
+}
+
+// normalizeOwn is Normalize for a document that shares its fields with nobody.
+func (d *Document) normalizeOwn() *Document {
+	if d.Kind == Skills {
+		return d.Normalize()
+	}
+	d.Fields = nonNil(d.Fields)
+	makeNormal(d.Kind, d.Fields)
 	if _, has := d.Fields["slug"]; !has && d.Slug != "" {
 		d.Fields["slug"] = d.Slug
 	}
 	return d
 }
 
-// normalFields is the normal form of a file's top-level keys; it shares nothing
-// with fields that it would have to change.
+// normal is d in normal form; it shares what is normal with d, and is to be looked at.
+func (d *Document) normal() *Document {
+	return (&Document{Kind: d.Kind, Slug: d.Slug, Files: d.Files, Fields: maps.Clone(d.Fields)}).normalizeOwn()
+}
+
+// normalFields is the normal form of a file's top-level keys. It changes nothing in
+// fields, and shares the values that are normal with it: it is to be looked at.
 func normalFields(k Kind, fields map[string]any) map[string]any {
-	normal := make(map[string]any, len(fields))
-	for name, value := range fields {
-		if v, present := normalField(k, name, value); present {
-			normal[name] = v
-		}
-	}
+	normal := nonNil(maps.Clone(fields))
+	makeNormal(k, normal)
 	return normal
 }
 
-// normalField is the normal form of one top-level key's value; present is false
-// if the key stands for nothing.
-func normalField(k Kind, name string, value any) (normal any, present bool) {
-	normal = canonicalValue(value)
+// makeNormal gives top-level keys their normal form; their values stay untouched. What is
+// normal is not written again: a full map grows when it is written to.
+func makeNormal(k Kind, fields map[string]any) {
+	for name, value := range fields {
+		switch normal, present, changed := normalField(k, name, value); {
+		case !present:
+			delete(fields, name)
+		case changed:
+			fields[name] = normal
+		}
+	}
+}
+
+// normalField is the normal form of one top-level key's value, which shares what is normal
+// with it; present is false if the key stands for nothing.
+func normalField(k Kind, name string, value any) (normal any, present, changed bool) {
+	normal, changed = canonical(value)
 	switch v := normal.(type) {
 	case nil:
-		return nil, false
+		return nil, false, true
 	case string:
 		if v == "" {
-			return nil, false
+			return nil, false, true
 		}
 		if k == MCPServers && name == "type" && v == "streamable-http" {
-			normal = "http"
+			normal, changed = "http", true
 		}
 	case []any:
 		// An empty array is no way to say "has none": Validate refuses it.
 		if len(v) == 0 && !saysNone(k, name) {
-			return nil, false
+			return nil, false, true
 		}
 	case map[string]any:
 		if len(v) == 0 && !saysNone(k, name) {
-			return nil, false
+			return nil, false, true
 		}
 		if holdsEntries(k, name) {
-			for entry, content := range v { // v is canonicalValue's own copy
-				v[entry] = normalEntry(content)
-			}
+			entries, other := normalEntries(v)
+			normal, changed = entries, changed || other
 		}
 	}
 	if key := schemaOf(k).key(name); key != nil && key.absent != nil && key.absent == normal {
-		return nil, false
+		return nil, false, true
 	}
-	return normal, true
+	return normal, true, changed
 }
 
 // saysNone reports whether an empty value of a top-level key says something
@@ -85,26 +108,81 @@ func holdsEntries(k Kind, name string) bool {
 	return k == MCPServers && (name == "env" || name == "headers")
 }
 
-// normalEntry is the normal form of one env or headers entry of a file.
-func normalEntry(content any) any {
+// normalEntries is the normal form of env or headers of a file: the same map where all
+// entries are normal.
+func normalEntries(entries map[string]any) (normal map[string]any, changed bool) {
+	normal = entries
+	for name, content := range entries {
+		if entry, other := normalEntry(content); other {
+			if !changed {
+				normal, changed = maps.Clone(entries), true
+			}
+			normal[name] = entry
+		}
+	}
+	return normal, changed
+}
+
+// normalEntry is the normal form of one of them: the entry itself where that is normal.
+func normalEntry(content any) (normal any, changed bool) {
 	entry, ok := content.(map[string]any)
 	if !ok {
-		return content
+		return content, false
 	}
-	entry = maps.Clone(entry)
-	if value, has := entry["value"]; has && value == nil {
-		delete(entry, "value")
+	secret := entry["secret"] == true
+	goes := func(name string, v any) bool {
+		return name == "value" && v == nil || name == "secret" && v == false || secret && !inSecret(name)
 	}
-	switch entry["secret"] {
-	case false:
-		delete(entry, "secret")
-	case true:
-		maps.DeleteFunc(entry, func(name string, _ any) bool { return !inSecret(name) })
+	for name, v := range entry {
+		if goes(name, v) {
+			entry, changed = maps.Clone(entry), true
+			maps.DeleteFunc(entry, goes)
+			break
+		}
 	}
 	if value, public := entry["value"].(string); public && len(entry) == 1 {
-		return value
+		return value, true
 	}
-	return entry
+	return entry, changed
+}
+
+// canonical is canonicalValue without a copy of what is canonical as it stands.
+func canonical(value any) (form any, changed bool) {
+	switch v := value.(type) {
+	case nil, bool, string:
+		return v, false
+	case json.Number:
+		if text := canonicalLiteral(string(v)); text != string(v) {
+			return json.Number(text), true
+		}
+		return value, false
+	case []any:
+		list, changed := v, v == nil
+		for i, e := range v {
+			if form, other := canonical(e); other {
+				if !changed {
+					list, changed = slices.Clone(v), true
+				}
+				list[i] = form
+			}
+		}
+		if v == nil {
+			list = []any{}
+		}
+		return list, changed
+	case map[string]any:
+		object, changed := v, false
+		for name, e := range v {
+			if form, other := canonical(e); other {
+				if !changed {
+					object, changed = maps.Clone(v), true
+				}
+				object[name] = form
+			}
+		}
+		return object, changed
+	}
+	return canonicalValue(value), true
 }
 
 // canonicalValue copies a JSON value deeply with its numbers in canonical form.

@@ -18,7 +18,9 @@ func ParseFile(k Kind, slug string, content []byte, limits Limits) (*Document, *
 	if p := readable(content, limits); p != nil {
 		return nil, p
 	}
-	root, bad := parseJSON(content, limits.MaxDepth)
+	reader := borrowParser()
+	defer reader.giveBack()
+	root, bad := reader.parse(content, limits.MaxDepth)
 	if bad != nil {
 		return nil, bad.problem(content)
 	}
@@ -29,7 +31,7 @@ func ParseFile(k Kind, slug string, content []byte, limits Limits) (*Document, *
 	if f := noForbiddenKey(fields); f != nil {
 		return nil, f.problem().locate(content, root)
 	}
-	fields = normalFields(k, fields)
+	makeNormal(k, fields)
 	if f := validateFields(k, slug, fields, limits); f != nil {
 		return nil, f.problem().locate(content, root)
 	}

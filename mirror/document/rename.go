@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 )
 
@@ -65,7 +66,8 @@ func ClaimedSlug(k Kind, content []byte) string {
 // Nameless is the digest of the document without its slug and name (of a skill: the
 // name in SKILL.md): documents that share it are equal but for these.
 func (d *Document) Nameless() Digest {
-	nameless := d.Clone()
+	fields, _ := canonical(d.Fields)
+	nameless := &Document{Kind: d.Kind, Fields: maps.Clone(fields.(map[string]any)), Files: slices.Clone(d.Files)}
 	for _, key := range []string{"slug", "name"} {
 		if _, has := nameless.Fields[key]; has {
 			nameless.Fields[key] = ""

@@ -1,6 +1,6 @@
 package document
 
-import "sort"
+import "slices"
 
 // shape is the JSON type that a place of a document has.
 type shape uint8
@@ -94,15 +94,25 @@ func (s *schema) rank(name string) int {
 // ordered lists an object's keys as files have them: the schema's order, then
 // the others sorted.
 func (s *schema) ordered(object map[string]any) []string {
-	keys := make([]string, 0, len(object))
-	for name := range object {
-		keys = append(keys, name)
-	}
-	sort.Slice(keys, func(i, j int) bool {
-		if a, b := s.rank(keys[i]), s.rank(keys[j]); a != b {
-			return a < b
+	return s.appendOrdered(make([]string, 0, len(object)), object)
+}
+
+// appendOrdered is ordered in room of the caller's, which is empty.
+func (s *schema) appendOrdered(room []string, object map[string]any) []string {
+	for i := range s.keys {
+		if _, has := object[s.keys[i].name]; has {
+			room = append(room, s.keys[i].name)
 		}
-		return keys[i] < keys[j]
-	})
-	return keys
+	}
+	named := len(room)
+	if named == len(object) {
+		return room
+	}
+	for name := range object {
+		if s.key(name) == nil {
+			room = append(room, name)
+		}
+	}
+	slices.Sort(room[named:])
+	return room
 }

@@ -3,6 +3,7 @@ package document
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -13,16 +14,21 @@ import (
 // "secret": false. What has no shape that is known is a secret without
 // anything to tell.
 func Redact(stored *Document) *Document {
-	d := stored.Clone()
-	for name := range d.Fields {
+	d := &Document{Kind: stored.Kind, Slug: stored.Slug, Files: slices.Clone(stored.Files)}
+	if stored.Fields != nil {
+		d.Fields = make(map[string]any, len(stored.Fields))
+	}
+	for name, value := range stored.Fields {
 		switch {
 		case forbidden[name]:
-			delete(d.Fields, name)
 		case holdsEntries(d.Kind, name):
-			d.Fields[name] = redactEntries(d.Fields[name])
+			entries, _ := canonical(value)
+			d.Fields[name] = redactEntries(entries)
+		default:
+			d.Fields[name] = canonicalValue(value)
 		}
 	}
-	return d.Normalize()
+	return d.normalizeOwn()
 }
 
 func redactEntries(value any) any {
@@ -40,15 +46,17 @@ func redactEntries(value any) any {
 	return redacted
 }
 
+// redactEntry shares nothing with the entry.
 func redactEntry(content any) any {
 	if isPublic(content) {
-		return content
+		public, _ := normalEntry(content)
+		return canonicalValue(public)
 	}
 	redacted := map[string]any{}
 	if entry, ok := content.(map[string]any); ok {
 		for name, v := range entry {
 			if tells(entry, name) {
-				redacted[name] = telling(name, v)
+				redacted[name] = canonicalValue(telling(name, v))
 			}
 		}
 	}
@@ -111,7 +119,7 @@ func isEmpty(value any) bool {
 // file cannot carry, their values above all, from current, the stored form of the
 // same row (nil for a new row). CheckSecrets must have found no problem.
 func Absorb(file, current *Document) *Document {
-	d := file.Clone().Normalize()
+	d := file.Clone().normalizeOwn()
 	for _, name := range []string{"env", "headers"} {
 		entries, ok := d.Fields[name].(map[string]any)
 		if !ok || !holdsEntries(d.Kind, name) {
@@ -124,20 +132,18 @@ func Absorb(file, current *Document) *Document {
 	return d
 }
 
-// absorbEntry is the stored form of a file's entry; held is the row's.
+// absorbEntry is the stored form of a file's entry, which it may write to; held is the row's.
 func absorbEntry(content, held any) any {
 	switch v := content.(type) {
 	case string:
 		return map[string]any{"value": v, "secret": false}
 	case map[string]any:
-		entry := maps.Clone(v)
-		if entry["secret"] != true {
-			entry["secret"] = false
-			return entry
+		if v["secret"] != true {
+			v["secret"] = false
+			return v
 		}
-		delete(entry, "value")
-		maps.Copy(entry, withheld(held))
-		return entry
+		delete(v, "value")
+		maps.Copy(v, withheld(held))
 	}
 	return content
 }
@@ -148,10 +154,11 @@ func (d *Document) storedEntry(name, entry string) any {
 		return nil
 	}
 	entries, _ := d.Fields[name].(map[string]any)
-	return canonicalValue(entries[entry])
+	stored, _ := canonical(entries[entry])
+	return stored
 }
 
-// withheld is what a stored entry has and a file cannot carry. What has no shape
+// withheld is a copy of what a stored entry has and a file cannot carry. What has no shape
 // that is known is a value as a whole.
 func withheld(held any) map[string]any {
 	entry, ok := held.(map[string]any)
@@ -159,12 +166,14 @@ func withheld(held any) map[string]any {
 	case held == nil:
 		return nil
 	case !ok || shapeless(entry):
-		return map[string]any{"value": held}
+		return map[string]any{"value": canonicalValue(held)}
 	}
-	kept := maps.Clone(entry)
-	maps.DeleteFunc(kept, func(name string, content any) bool {
-		return inSecret(name) && (name != "value" || content == nil)
-	})
+	kept := map[string]any{}
+	for name, content := range entry {
+		if !inSecret(name) || name == "value" && content != nil {
+			kept[name] = canonicalValue(content)
+		}
+	}
 	return kept
 }
 

@@ -25,7 +25,8 @@ func (st style) appendValue(out []byte, s *schema, value any, indent string, spr
 		return st.appendEnd(out, len(v) == 0, ']', indent, spread)
 	case map[string]any:
 		out = append(out, '{')
-		for i, name := range s.ordered(v) {
+		var room [someKeys]string
+		for i, name := range s.appendOrdered(room[:0], v) {
 			out = st.appendBreak(out, i == 0, inner, spread)
 			out = append(appendString(out, name), st.colon...)
 			out = st.appendValue(out, s.child(name), v[name], inner, spread)

@@ -3,7 +3,7 @@ package document
 import (
 	"encoding/json"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -110,12 +110,16 @@ func validateFields(k Kind, slug string, fields map[string]any, limits Limits) *
 
 // noForbiddenKey wants fields as they came: the normal form drops keys with null.
 func noForbiddenKey(fields map[string]any) *fault {
-	for _, name := range sortedKeys(fields) {
+	var found []string
+	for name := range fields {
 		if forbidden[name] {
-			return broken("this key never stands in a file").below(name)
+			found = append(found, name)
 		}
 	}
-	return nil
+	if found == nil {
+		return nil
+	}
+	return broken("this key never stands in a file").below(slices.Min(found))
 }
 
 // storable checks what any value must obey to come back from the database as it
@@ -147,7 +151,8 @@ func storable(value any, depth int, digits *int) *fault {
 		if depth == 0 {
 			return broken("nesting is too deep")
 		}
-		for _, name := range sortedKeys(v) {
+		var room [someKeys]string
+		for _, name := range appendSorted(room[:0], v) {
 			if f := storableText(name); f != nil {
 				return f.below(name)
 			}
@@ -265,7 +270,8 @@ func (s *schema) checkTable(value any) *fault {
 	if !ok {
 		return broken("must be an object")
 	}
-	for _, name := range sortedKeys(v) {
+	var room [someKeys]string
+	for _, name := range appendSorted(room[:0], v) {
 		if s.rule != nil {
 			if rule := s.rule(name); rule != "" {
 				return broken("%s", rule).below(name)
@@ -307,11 +313,18 @@ func checkArguments(fields map[string]any) *fault {
 	return nil
 }
 
+// someKeys is the room on the stack that most objects' keys fit in.
+const someKeys = 16
+
 func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
+	return appendSorted(make([]string, 0, len(m)), m)
+}
+
+// appendSorted is sortedKeys in room of the caller's, which is empty.
+func appendSorted[V any](room []string, m map[string]V) []string {
 	for name := range m {
-		keys = append(keys, name)
+		room = append(room, name)
 	}
-	sort.Strings(keys)
-	return keys
+	slices.Sort(room)
+	return room
 }

@@ -27,6 +27,36 @@ func (n *node) any() any {
 	return nil
 }
 
+// equals compares the value that a node stands for with another one.
+func (n *node) equals(value any) bool {
+	switch n.kind {
+	case arrayNode:
+		list, ok := value.([]any)
+		if !ok || len(list) != len(n.items) {
+			return false
+		}
+		for i := range list {
+			if !n.items[i].value.equals(list[i]) {
+				return false
+			}
+		}
+		return true
+	case objectNode:
+		object, ok := value.(map[string]any)
+		if !ok || len(object) != len(n.items) {
+			return false
+		}
+		for i := range n.items {
+			other, has := object[n.items[i].key]
+			if !has || !n.items[i].value.equals(other) {
+				return false
+			}
+		}
+		return true
+	}
+	return equal(n.any(), value)
+}
+
 // equal compares two values; numbers by canonical form.
 func equal(a, b any) bool {
 	switch a := a.(type) {
@@ -71,7 +101,9 @@ func equal(a, b any) bool {
 // ParseValue reads one JSON value strictly, as a column of the database holds
 // it: a string, bool, json.Number in canonical form, []any, map[string]any or nil.
 func ParseValue(data []byte, limits Limits) (any, *Problem) {
-	root, err := parseJSON(data, limits.orDefault().MaxDepth)
+	p := borrowParser()
+	defer p.giveBack()
+	root, err := p.parse(data, limits.orDefault().MaxDepth)
 	if err != nil {
 		return nil, err.problem(data)
 	}
