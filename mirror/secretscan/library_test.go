@@ -153,3 +153,20 @@ func TestAnyTextIsJudgedAsTheLibraryDoes(t *testing.T) {
 		t.Error("no text had a credential")
 	}
 }
+
+func FuzzFind(f *testing.F) {
+	library := library(f)
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := range rules {
+		tree, err := syntax.Parse(rules[i].whole.source, syntax.Perl)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(rules[i].keywords[0] + " = \"" + credential(random, tree) + "\"\n")
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) <= maxScan {
+			agree(t, library, text)
+		}
+	})
+}
