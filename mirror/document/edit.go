@@ -41,13 +41,25 @@ func readsAs(file []byte, d *Document) bool {
 	return bad == nil && root.reads(d)
 }
 
+// reads reports whether a file's value stands for exactly the document, which is normal.
 func (n *node) reads(d *Document) bool {
 	if n.kind != objectNode {
 		return false
 	}
-	fields := n.any().(map[string]any)
-	makeNormal(d.Kind, fields)
-	return equal(fields, d.Fields)
+	read := 0
+	for _, m := range n.items {
+		target, wanted := d.Fields[m.key]
+		if !wanted || !m.value.equals(target) {
+			normal, present, _ := normalField(d.Kind, m.key, m.value.any())
+			if present != wanted || present && !equal(normal, target) {
+				return false
+			}
+		}
+		if wanted {
+			read++
+		}
+	}
+	return read == len(d.Fields)
 }
 
 // respell is the document's fields as the file spells them: where the file
@@ -56,9 +68,12 @@ func (n *node) reads(d *Document) bool {
 func respell(d *Document, root *node) map[string]any {
 	fields := maps.Clone(d.Fields)
 	for _, m := range root.items {
+		target, wanted := d.Fields[m.key]
+		if wanted && m.value.equals(target) {
+			continue
+		}
 		raw := m.value.any()
 		normal, present, _ := normalField(d.Kind, m.key, raw)
-		target, wanted := d.Fields[m.key]
 		switch {
 		case present == wanted && (!wanted || equal(normal, target)):
 			fields[m.key] = raw

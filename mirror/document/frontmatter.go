@@ -130,10 +130,11 @@ func (f *frontmatter) read() (p *Problem) {
 			p = bad(1, 1, "the frontmatter is no YAML that can be read")
 		}
 	}()
-	if tk := tooMuchYAML(lexer.Tokenize(src)); tk != nil {
+	tokens := lexer.Tokenize(src)
+	if tk := tooMuchYAML(tokens); tk != nil {
 		return bad(tk.Position.Line, tk.Position.Column, "the frontmatter is nested too deep, or has too many parts")
 	}
-	file, err := yamlparser.ParseBytes([]byte(src), 0)
+	file, err := yamlparser.Parse(tokens, 0)
 	if err != nil {
 		line, column, rule := yamlError(err)
 		return bad(line, column, rule)
