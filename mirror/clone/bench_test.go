@@ -28,7 +28,7 @@ func BenchmarkJobs(b *testing.B) {
 			b.Run("build", j.build)
 			b.Run("checkout", j.checkout)
 			b.Run("import", func(b *testing.B) { j.imports(b, min(500, n)) })
-			b.Run("open", j.open)
+			b.Run("open", j.opens)
 		})
 	}
 }
@@ -50,6 +50,7 @@ func BenchmarkWhole(b *testing.B) {
 			})
 			j.world = newWorld(b)
 			j.export(b)
+			j.Clone.Close() // its memory is not the import's
 			b.Run("import", func(b *testing.B) {
 				m := watch(b)
 				for b.Loop() {
@@ -65,6 +66,7 @@ func BenchmarkWhole(b *testing.B) {
 				}
 				m.report()
 			})
+			j.world.open(b)
 			b.Run("open", func(b *testing.B) { j.watched(b, func() { j.reopen(b) }) })
 			b.Run("change", func(b *testing.B) {
 				j.watched(b, func() { j.head = j.world.push(b, j.head, j.files(j.at, 1)) })
@@ -238,7 +240,7 @@ func (w *world) readAll(b *testing.B, from, to mirror.Hash) int {
 	return len(entries)
 }
 
-func (j *jobs) open(b *testing.B) {
+func (j *jobs) opens(b *testing.B) {
 	for b.Loop() {
 		j.reopen(b)
 	}

@@ -221,7 +221,9 @@ func (c *Clone) Close() error {
 		return nil
 	}
 	c.closed = true
-	return c.release()
+	err := c.release()
+	c.store, c.index = nil, nil // whoever still has c holds no memory by it
+	return err
 }
 
 var errClosed = errors.New("the clone is closed")

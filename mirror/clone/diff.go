@@ -2,6 +2,7 @@ package clone
 
 import (
 	"context"
+	"slices"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
@@ -57,6 +58,9 @@ func (c *Clone) diffKind(out []mirror.Entry, k document.Kind, from, to place) []
 	old := &tree{id: emptyTree}
 	if from.tree != nil {
 		old = from.tree
+	}
+	if len(old.entries) == 0 && to.tree != nil {
+		out = slices.Grow(out, len(to.tree.entries))
 	}
 	if to.tree == nil { // unreadable: every entity we knew of is, none is gone
 		for _, e := range old.entries {

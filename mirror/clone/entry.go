@@ -90,7 +90,10 @@ func gitID(k document.Kind, e treeEntry) string {
 
 func (c *Clone) entryOf(k document.Kind, slug, gitID string) mirror.Entry {
 	// Not Layout.Path: a hostile name must not be cleaned into another path.
-	return mirror.Entry{Kind: k, Slug: slug, Path: c.o.Layout.Dir(k) + "/" + fileName(k, slug), GitID: gitID}
+	dir, name := c.o.Layout.Dir(k), fileName(k, slug)
+	all := dir + "/" + name + gitID // one string that three share: there may be very many entries
+	path := all[:len(dir)+1+len(name)]
+	return mirror.Entry{Kind: k, Slug: path[len(dir)+1:][:len(slug)], Path: path, GitID: all[len(path):]}
 }
 
 // hidden is an entity below what stands in place of its kind's directory.

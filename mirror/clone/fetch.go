@@ -212,22 +212,18 @@ func (c *Clone) storePack(ctx context.Context, r io.Reader) error {
 			c.git.Remove(tmp)
 		}
 	}()
-	p := &packReceiver{at: f} // no thin pack was asked for
+	p := &packReceiver{at: f}
 	if err := p.scan(ctx, r, diskWriter{f}); err != nil {
 		return err
 	}
 	io.Copy(io.Discard, io.LimitReader(r, 1<<20)) // the stream's end, so that the connection lives on
-	if len(p.objects) == 0 {
+	if len(p.entries) == 0 {
 		return nil
 	}
 	if err := p.resolve(ctx); err != nil {
 		return err
 	}
-	entries := make([]packEntry, len(p.objects))
-	for i, o := range p.objects {
-		entries[i] = packEntry{id: o.id, crc: o.crc, offset: uint64(o.offset)}
-	}
-	if err := c.store.installPack(tmp, p.sum, entries); err != nil {
+	if err := c.store.installPack(tmp, p.sum, p.entries); err != nil {
 		return &diskError{err}
 	}
 	keep = true

@@ -213,8 +213,8 @@ func TestReceiveResolvesDeltas(t *testing.T) {
 			rt.Fatal(err)
 		}
 		for k, i := range order {
-			if r.objects[k].id != objects[i].id || r.objects[k].kind != plumbing.TreeObject {
-				rt.Fatalf("object %d came out as %s", i, r.objects[k].id)
+			if r.entries[k].id != objects[i].id || r.kinds[k] != plumbing.TreeObject {
+				rt.Fatalf("object %d came out as %s", i, r.entries[k].id)
 			}
 		}
 	})

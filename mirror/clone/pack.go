@@ -143,25 +143,29 @@ func writePackTo(ctx context.Context, w io.Writer, count int, next func(i int) (
 
 // encodePackIndex writes a version 2 pack index.
 func encodePackIndex(entries []packEntry, pack plumbing.Hash) []byte {
-	entries = slices.Clone(entries)
-	slices.SortFunc(entries, func(a, b packEntry) int { return bytes.Compare(a.id[:], b.id[:]) })
+	order := make([]uint32, len(entries))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return bytes.Compare(entries[a].id[:], entries[b].id[:]) })
 	b := make([]byte, 0, 8+1024+28*len(entries)+40)
 	b = append(b, 0xff, 't', 'O', 'c', 0, 0, 0, 2)
 	n := 0
 	for first := range 256 {
-		for n < len(entries) && int(entries[n].id[0]) == first {
+		for n < len(order) && int(entries[order[n]].id[0]) == first {
 			n++
 		}
 		b = binary.BigEndian.AppendUint32(b, uint32(n))
 	}
-	for _, e := range entries {
-		b = append(b, e.id[:]...)
+	for _, i := range order {
+		b = append(b, entries[i].id[:]...)
 	}
-	for _, e := range entries {
-		b = binary.BigEndian.AppendUint32(b, e.crc)
+	for _, i := range order {
+		b = binary.BigEndian.AppendUint32(b, entries[i].crc)
 	}
 	var far []uint64
-	for _, e := range entries {
+	for _, i := range order {
+		e := &entries[i]
 		if e.offset < 1<<31 {
 			b = binary.BigEndian.AppendUint32(b, uint32(e.offset))
 			continue

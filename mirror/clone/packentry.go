@@ -119,27 +119,33 @@ type packedEntry struct {
 var entryReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
 
 func (p *packReader) entry(offset int64) (*packedEntry, error) {
-	if offset < 12 || offset >= p.size-sha1.Size {
+	return openEntry(p.file, offset, p.size-sha1.Size)
+}
+
+// openEntry reads the header of the entry at an offset of a pack whose entries go up to end.
+func openEntry(pack io.ReaderAt, offset, end int64) (*packedEntry, error) {
+	if offset < 12 || offset >= end {
 		return nil, errPack
 	}
 	e := &packedEntry{r: entryReaders.Get().(*bufio.Reader)}
-	e.r.Reset(io.NewSectionReader(p.file, offset, p.size-sha1.Size-offset))
-	if err := e.header(offset); err != nil {
+	e.r.Reset(io.NewSectionReader(pack, offset, end-offset))
+	if err := readEntryHeader(e.r, offset, e); err != nil {
 		e.done()
 		return nil, unexpected(err)
 	}
 	return e, nil
 }
 
-func (e *packedEntry) header(offset int64) error {
-	c, err := e.r.ReadByte()
+// readEntryHeader reads what stands before the zlib stream of the entry at offset.
+func readEntryHeader(r io.ByteReader, offset int64, e *packedEntry) error {
+	c, err := r.ReadByte()
 	if err != nil {
 		return err
 	}
 	e.kind = plumbing.ObjectType(c >> 4 & 7)
 	e.size = int64(c & 0x0f)
 	for shift := 4; c&0x80 != 0; shift += 7 {
-		if c, err = e.r.ReadByte(); err != nil {
+		if c, err = r.ReadByte(); err != nil {
 			return err
 		}
 		if shift > 53 {
@@ -151,11 +157,15 @@ func (e *packedEntry) header(offset int64) error {
 	case plumbing.CommitObject, plumbing.TreeObject, plumbing.BlobObject, plumbing.TagObject:
 		return nil
 	case plumbing.REFDeltaObject:
-		_, err = io.ReadFull(e.r, e.baseID[:])
-		return err
+		for i := range e.baseID {
+			if e.baseID[i], err = r.ReadByte(); err != nil {
+				return err
+			}
+		}
+		return nil
 	case plumbing.OFSDeltaObject:
-		back, err := readOffset(e.r)
-		if e.baseOffset = offset - back; err == nil && back <= 0 {
+		back, err := readOffset(r)
+		if e.baseOffset = offset - back; err == nil && (back <= 0 || e.baseOffset < 12) {
 			err = errPack
 		}
 		return err

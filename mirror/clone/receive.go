@@ -12,6 +12,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -27,28 +28,26 @@ const (
 
 var errPack = errors.New("malformed pack")
 
-// received is one entry of a pack on its way in.
-type received struct {
-	id     plumbing.Hash
-	kind   plumbing.ObjectType // of the entry until resolved, then of the object
-	crc    uint32
-	offset int64
-	size   int64 // inflated; of the delta for deltas
-	body   int64 // offset of the zlib stream
-	// base of a delta: an offset in the pack, or an id.
-	baseOffset int64
-	baseID     plumbing.Hash
-}
-
 // packReceiver reads a pack from a stream, checks it and names every object in
 // it. Memory is bounded by the number of objects and by the largest delta chain.
 type packReceiver struct {
-	objects []received
-	sum     plumbing.Hash
-	at      io.ReaderAt // the pack's bytes, complete after scan
-	// outside finds the base of a thin pack's delta.
-	outside func(plumbing.Hash) (plumbing.ObjectType, []byte, error)
-	buf     []byte
+	entries []packEntry // in the order of the pack; size is that of the inflated entry
+	// kinds are of the entries until resolved, then of the objects.
+	kinds []plumbing.ObjectType
+	// Deltas, by what they build on.
+	byOffset []deltaOf[int64]
+	byID     []deltaOf[plumbing.Hash]
+	sum      plumbing.Hash
+	at       io.ReaderAt // the pack's bytes, complete after scan
+	end      int64       // of the entries in it
+	hash     hash.Hash
+	buf      []byte
+}
+
+// deltaOf is a delta's number, and where or what its base is.
+type deltaOf[B any] struct {
+	base  B
+	delta int32
 }
 
 // packStream counts, sums and tees what the scanner consumes, byte for byte.
@@ -105,17 +104,21 @@ func (p *packReceiver) scan(ctx context.Context, r io.Reader, sink io.Writer) er
 	if string(head[:4]) != "PACK" || (version != 2 && version != 3) || count > maxPackObjects {
 		return errPack
 	}
-	p.objects = make([]received, 0, min(count, 1<<16))
-	for range count {
+	p.hash, p.buf = githash.New(crypto.SHA1), make([]byte, 32<<10)
+	for i := range int(count) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		o, err := p.scanEntry(s)
-		if err != nil {
+		if i == len(p.kinds) { // the announced count is not trusted with memory
+			more := min(int(count)-i, max(1<<16, 3*i))
+			p.entries = slices.Grow(p.entries, more)
+			p.kinds = append(p.kinds, make([]plumbing.ObjectType, more)...)
+		}
+		if err := p.scanEntry(s, i); err != nil {
 			return unexpected(err)
 		}
-		p.objects = append(p.objects, o)
 	}
+	p.end = s.offset
 	s.sum.Sum(p.sum[:0])
 	var trailer plumbing.Hash
 	if _, err := io.ReadFull(s, trailer[:]); err != nil {
@@ -130,72 +133,42 @@ func (p *packReceiver) scan(ctx context.Context, r io.Reader, sink io.Writer) er
 	return s.err
 }
 
-func (p *packReceiver) scanEntry(s *packStream) (received, error) {
-	o := received{offset: s.offset}
+// scanEntry reads the entry with number i.
+func (p *packReceiver) scanEntry(s *packStream, i int) error {
+	begin := s.offset
 	s.crc = 0
-	c, err := s.ReadByte()
-	if err != nil {
-		return o, err
+	var e packedEntry
+	if err := readEntryHeader(s, begin, &e); err != nil {
+		return err
 	}
-	o.kind = plumbing.ObjectType(c >> 4 & 7)
-	o.size = int64(c & 0x0f)
-	for shift := 4; c&0x80 != 0; shift += 7 {
-		if c, err = s.ReadByte(); err != nil {
-			return o, err
-		}
-		if shift > 53 {
-			return o, errPack
-		}
-		o.size |= int64(c&0x7f) << shift
-	}
-	switch o.kind {
-	case plumbing.CommitObject, plumbing.TreeObject, plumbing.BlobObject, plumbing.TagObject:
-	case plumbing.REFDeltaObject:
-		if _, err := io.ReadFull(s, o.baseID[:]); err != nil {
-			return o, err
-		}
+	var h hash.Hash = discard{}
+	switch e.kind {
 	case plumbing.OFSDeltaObject:
-		back, err := readOffset(s)
-		if err != nil {
-			return o, err
-		}
-		if o.baseOffset = o.offset - back; back <= 0 || o.baseOffset < 12 {
-			return o, errPack
-		}
+		p.byOffset = append(p.byOffset, deltaOf[int64]{e.baseOffset, int32(i)})
+	case plumbing.REFDeltaObject:
+		p.byID = append(p.byID, deltaOf[plumbing.Hash]{e.baseID, int32(i)})
 	default:
-		return o, errPack
+		h = p.hash
+		h.Reset()
+		h.Write(objectHeader(e.kind, e.size))
 	}
-	o.body = s.offset
 	z, err := newInflater(s)
 	if err != nil {
-		return o, err
+		return err
 	}
 	defer inflaters.Put(z)
-	var h hash.Hash = discard{}
-	if o.kind < plumbing.OFSDeltaObject {
-		h = githash.New(crypto.SHA1)
-		h.Write(objectHeader(o.kind, o.size))
-	}
-	if err := p.consume(z, &o, h); err != nil {
-		return o, err
-	}
-	if o.kind < plumbing.OFSDeltaObject {
-		h.Sum(o.id[:0])
-	}
-	o.crc = s.crc
-	return o, s.err
-}
-
-// consume inflates an entry into its hash.
-func (p *packReceiver) consume(z io.Reader, o *received, h hash.Hash) error {
-	if p.buf == nil {
-		p.buf = make([]byte, 32<<10)
-	}
-	n, err := io.CopyBuffer(h, io.LimitReader(z, o.size+1), p.buf)
-	if err == nil && n != o.size {
+	n, err := io.CopyBuffer(h, io.LimitReader(z, e.size+1), p.buf)
+	if err == nil && n != e.size {
 		err = errSize
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	var id plumbing.Hash
+	h.Sum(id[:0])
+	p.entries = append(p.entries, packEntry{id: id, crc: s.crc, offset: uint64(begin), size: e.size})
+	p.kinds[i] = e.kind
+	return s.err
 }
 
 // discard is a hash that does nothing.
@@ -227,16 +200,16 @@ func readOffset(r io.ByteReader) (int64, error) {
 }
 
 // content inflates one entry again.
-func (p *packReceiver) content(o *received) ([]byte, error) {
+func (p *packReceiver) content(i int32) ([]byte, error) {
+	o := &p.entries[i]
 	if o.size > maxDeltaObject {
 		return nil, fmt.Errorf("%w: object of %d bytes under a delta", errPack, o.size)
 	}
-	z, err := newInflater(bufio.NewReader(io.NewSectionReader(p.at, o.body, 1<<62)))
+	e, err := openEntry(p.at, int64(o.offset), p.end)
 	if err != nil {
 		return nil, err
 	}
-	defer inflaters.Put(z)
-	return inflateExactly(z, o.size)
+	return e.content()
 }
 
 // applyDelta guards the size a delta announces before memory is given to it.
