@@ -45,11 +45,7 @@ func (c *Clone) placeFile(d *workDir, name string, ch *change, from content, k *
 		d.root.Remove(tmp)
 		return fileStat{}, err
 	}
-	fi, err := d.root.Lstat(name)
-	if err != nil {
-		return fileStat{}, err
-	}
-	return statOf(fi), nil
+	return d.stat(name)
 }
 
 func (c *Clone) writeTemp(d *workDir, tmp string, e treeEntry, from content) error {

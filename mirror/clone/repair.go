@@ -187,8 +187,8 @@ func (c *Clone) missingFiles(ctx context.Context) (changes []change, err error) 
 		}
 		dir, name := splitPath(path)
 		if w.enter(dir, false) == nil {
-			fi, err := w.dir.root.Lstat(name)
-			if err == nil && (fi.Size() > 0 || f.size() == 0) {
+			now, err := w.dir.stat(name)
+			if err == nil && (now.size > 0 || f.size() == 0) {
 				return nil
 			}
 		}

@@ -10,3 +10,12 @@ func statOf(fi fs.FileInfo) fileStat {
 	m := fi.ModTime()
 	return fileStat{mtimeSec: uint32(m.Unix()), mtimeNsec: uint32(m.Nanosecond()), size: uint32(fi.Size())}
 }
+
+// stat is statOf by name.
+func (d *workDir) stat(name string) (fileStat, error) {
+	fi, err := d.root.Lstat(name)
+	if err != nil {
+		return fileStat{}, err
+	}
+	return statOf(fi), nil
+}
