@@ -61,6 +61,8 @@ func (r *run) observe(ctx context.Context) (*view, error) {
 // look reads both sides' changes.
 func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 	v, m, c := &view{}, r.mirror, r.clone
+	database, waitForIt := r.askBeside(ctx, remote)
+	defer waitForIt()
 	if err := v.observeHead(ctx, m, c, remote); err != nil {
 		return nil, err
 	}
@@ -83,7 +85,12 @@ func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 		}
 		reading := v.readAhead(ctx, c, r.Rules.Limits)
 		var err error
-		v.obs, err = r.Store.Observe(ctx, m, query)
+		if database == nil || len(query.Entries)+len(query.Rows) > 0 || query.Open {
+			v.obs, err = r.Store.Observe(ctx, m, query)
+		} else {
+			v.obs, err = database()
+		}
+		database = nil
 		if err = cmp.Or(err, reading()); err != nil {
 			return nil, err
 		}
@@ -95,6 +102,24 @@ func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 			return nil, err
 		}
 	}
+}
+
+// askBeside asks the database while the remote is asked, which tells mostly that nothing
+// is new. The answer counts where git has nothing to add to the question: whatever is
+// written after it, on either side, is the next run's. database is nil where it would not
+// do; wait returns when nothing is under way any more.
+func (r *run) askBeside(ctx context.Context, remote bool) (database func() (*Observation, error), wait func()) {
+	if !remote || r.agenda != nil || r.mirror.Cursor == "" {
+		return nil, func() {}
+	}
+	var obs *Observation
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		obs, err = r.Store.Observe(ctx, r.mirror, Query{Preview: r.req.preview, Limit: r.req.limit})
+	}()
+	return func() (*Observation, error) { <-done; return obs, err }, func() { <-done }
 }
 
 // readAhead reads what git changed while the database is asked for its side; the

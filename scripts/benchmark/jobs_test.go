@@ -166,6 +166,9 @@ func (w *world) importing(r *report, job string, count, rounds int) {
 func (w *world) polls(r *report, rounds int) {
 	for k := range rounds + 1 {
 		for _, l := range w.turn(k) {
+			if p, ok := l.actor.(*product); ok {
+				p.calm()
+			}
 			w.server.ResetRequests()
 			start := time.Now()
 			l.must(l.actor.poll())

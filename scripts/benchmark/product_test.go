@@ -3,7 +3,9 @@ package benchmark_test
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,6 +29,7 @@ type product struct {
 	base   string // of HTTP
 	client *http.Client
 	gone   chan error
+	ended  chan struct{} // a run
 }
 
 // connect tells the program its repository.
@@ -74,6 +77,7 @@ func (p *product) start() {
 	case <-time.After(time.Minute):
 		l.b.Fatalf("the daemon does not listen:\n%s", p.said())
 	}
+	p.listen()
 }
 
 func (p *product) said() string {
@@ -92,35 +96,92 @@ func (p *product) close() error {
 	return err
 }
 
-// request asks the API.
-func (p *product) request(method, path string, answer any) error {
-	r, err := http.NewRequest(method, p.base+"/api/v1/organizations/acme/"+path, nil)
+const bearer = "Bearer a-token-for-measurements"
+
+// listen hears of every run that ended.
+func (p *product) listen() {
+	r, err := http.NewRequest("GET", p.base+"/api/v1/events", nil)
+	p.l.must(err)
+	r.Header.Set("Authorization", bearer)
+	res, err := p.client.Do(r)
+	p.l.must(err)
+	p.ended = make(chan struct{}, 1)
+	ready := make(chan struct{})
+	go func() {
+		defer res.Body.Close()
+		lines := bufio.NewScanner(res.Body)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			switch lines.Text() {
+			case "event: ready":
+				close(ready)
+			case "event: run.finished":
+				select {
+				case p.ended <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	<-ready
+}
+
+// post sends a request that has to be answered well.
+func (p *product) post(path string, header map[string]string, body []byte) error {
+	r, err := http.NewRequest("POST", p.base+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Authorization", "Bearer a-token-for-measurements")
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
 	res, err := p.client.Do(r)
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	answer, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %d %.1000s %v", method, path, res.StatusCode, body, err)
+		return fmt.Errorf("POST %s: %d %.1000s %v", path, res.StatusCode, answer, err)
 	}
-	if answer == nil {
-		return nil
-	}
-	return json.Unmarshal(body, answer)
+	return nil
 }
 
 // export has nothing to do: the daemon saw the commit.
 func (p *product) export() error { return nil }
 
-// imports is a webhook's nudge.
-func (p *product) imports() error { return p.request("POST", "mirror/sync", nil) }
+// imports is a person's request: webhooks are followed once a second at most.
+func (p *product) imports() error {
+	return p.post("/api/v1/organizations/acme/mirror/sync", map[string]string{"Authorization": bearer}, nil)
+}
 
-func (p *product) poll() error { return p.request("POST", "mirror/sync?wait=true", nil) }
+// poll is what a webhook or a tick of the clock brings about: a run that looks at the branch.
+func (p *product) poll() error {
+	body := fmt.Appendf(nil, `{"repository": {"full_name": %q}, "push": {"changes": []}}`, p.l.repo.FullName())
+	sum := hmac.New(sha256.New, []byte("hook-secret"))
+	sum.Write(body)
+	err := p.post("/api/bitbucket/webhook", map[string]string{
+		"X-Event-Key": "repo:push", "X-Hub-Signature": fmt.Sprintf("sha256=%x", sum.Sum(nil)),
+	}, body)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(time.Minute):
+		return errors.New("no run ended within a minute")
+	}
+}
+
+// calm waits until the next webhook is followed at once.
+func (p *product) calm() {
+	<-time.After(time.Second)
+	select {
+	case <-p.ended: // of an earlier job
+	default:
+	}
+}
 
 // settled waits until no change is pending and the clone is where the branch is: its
 // refs move last. Asking the daemon itself would be work for it.
