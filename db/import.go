@@ -84,6 +84,10 @@ func (i *item) to() string {
 	return i.change.Document.Slug
 }
 
+// stays: the row holds the slug already. It is locked, and no other live row of the
+// organization's own has the same.
+func (i *item) stays() bool { return i.from == i.to() && owner(i.record) == nil }
+
 func (i *item) out() bool { return i.outcome.Raced || i.outcome.Problem != nil }
 
 func (im *importing) run() error {
@@ -192,6 +196,9 @@ func (i *item) update(r *storedRow, now timestamp) {
 	}
 	e.DeletedAt, e.GitIntegration = timestamp{}, encode(i.change.Integration)
 	held := r.document
+	if i.from == "" {
+		e.change("deleted_at")
+	}
 	if i.from == "" && document.Target(held) != document.Target(i.change.Document) {
 		held = nil // it comes back for somebody else, who gets none of its values
 	}

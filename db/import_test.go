@@ -13,6 +13,7 @@ import (
 func init() {
 	storeCases["import: a new row"] = testImportCreate
 	storeCases["import: an edit"] = testImportUpdate
+	storeCases["import: no more is written than changed"] = testImportChangedColumns
 	storeCases["import: secrets stay"] = testImportSecrets
 	storeCases["import: a deletion and the way back"] = testImportDelete
 	storeCases["import: half of a merge"] = testImportMerge
@@ -64,6 +65,28 @@ func testImportUpdate(t *testing.T, w *world) {
 	w.equal(after.Document, doc)
 	w.equal(after.UpdatedBy, "")
 	w.equal(w.text(`SELECT least_privilege FROM toolkits`), "NULL")
+}
+
+func testImportChangedColumns(t *testing.T, w *world) {
+	one, two := w.insert("a", "A"), w.insert("b", "B")
+	w.exec(`UPDATE toolkits SET least_privilege = true, skills = '["s"]', integrations = '{"github": {"tools": "*"}}'`)
+	first, second := w.row(one), w.row(two)
+	renamed, described := first.Document.Clone(), second.Document.Clone()
+	renamed.Fields["name"] = "New"
+	described.Fields["description"] = "long"
+	delete(described.Fields, "skills")
+	cost := w.counting(func() { w.importAll(update(first, renamed), update(second, described)) })
+	w.equal(w.row(one).Document, renamed)
+	w.equal(w.row(two).Document, described)
+	var written []string
+	for _, text := range cost.texts {
+		for _, column := range []string{"slug", "name", "description", "least_privilege", "integrations", "skills", "commands", "extra", "deleted_at"} {
+			if strings.HasPrefix(text, "UPDATE toolkits ") && strings.Contains(text, ", "+column+" = ") {
+				written = append(written, column)
+			}
+		}
+	}
+	w.equal(written, []string{"name", "description", "skills"})
 }
 
 func testImportSecrets(t *testing.T, w *world) {

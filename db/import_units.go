@@ -19,7 +19,7 @@ func (im *importing) units() ([]unit, error) {
 		t := tables[k]
 		slugs := set{}
 		for _, i := range im.items {
-			if i.table == t && !i.out() && i.to() != "" {
+			if i.table == t && !i.out() && i.to() != "" && !i.stays() {
 				slugs[i.to()] = true
 			}
 		}
@@ -157,8 +157,9 @@ func (im *importing) writeKind(tx *gorm.DB, t *table, units []unit) error {
 			default:
 				if i.vacates {
 					vacated = append(vacated, i.id())
+					i.record.entity().change("slug")
 				}
-				if !i.change.KeepChanges {
+				if !i.change.KeepChanges && i.record.entity().UpdatedBy != nil {
 					unsigned = append(unsigned, i.id())
 				}
 				updated = append(updated, i.record)

@@ -26,6 +26,16 @@ type entityColumns struct {
 	CreatedAt      timestamp
 	UpdatedAt      timestamp
 	DeletedAt      timestamp
+	// changed are the columns that are to hold something else than what was read.
+	changed set
+}
+
+// change notes that a column is to be written.
+func (e *entityColumns) change(column string) {
+	if e.changed == nil {
+		e.changed = set{}
+	}
+	e.changed[column] = true
 }
 
 // ownedColumns are what all kinds but mcp-clients have.

@@ -2,11 +2,8 @@ package db
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"hash"
+	"reflect"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
@@ -27,19 +24,20 @@ type storedRow struct {
 func readRow(k document.Kind, r record) *storedRow {
 	s := &storedRow{record: r, kind: k}
 	e := r.entity()
-	sum := sha256.New()
+	sum := guards.Get().(*guard)
+	defer sum.giveBack()
 	fields := map[string]any{"slug": e.Slug}
 	for _, c := range r.cells() {
 		value, problem := c.value()
 		s.refuse(problem)
-		note(sum, c.column, value, problem != nil, c.at)
+		sum.note(c.column, value, problem != nil, c.at)
 		if value != nil {
 			fields[c.column] = value
 		}
 	}
 	extra, problem := cell{"extra", &e.Extra}.value()
 	s.refuse(problem)
-	note(sum, "extra", extra, problem != nil, &e.Extra)
+	sum.note("extra", extra, problem != nil, &e.Extra)
 	switch extra := extra.(type) {
 	case nil:
 	case map[string]any:
@@ -52,9 +50,16 @@ func readRow(k document.Kind, r record) *storedRow {
 	}
 	for _, c := range r.secrets() {
 		value, problem := c.value() // not the document's problem
-		note(sum, c.column, value, problem != nil, c.at)
+		sum.note(c.column, value, problem != nil, c.at)
 	}
-	note(sum, "row", map[string]any{"slug": e.Slug, "owner": owner(r), "deleted": e.DeletedAt.Valid, "organization": e.OrganizationID}, false, nil)
+	sum.add(e.Slug)
+	sum.add(e.DeletedAt.Valid)
+	sum.add(e.OrganizationID)
+	if id := owner(r); id != nil {
+		sum.add(*id)
+	} else {
+		sum.add(nil)
+	}
 	s.document = &document.Document{Kind: k, Slug: e.Slug, Fields: fields}
 	if skill, ok := r.(*skillRow); ok {
 		s.document.Fields = nil
@@ -63,11 +68,11 @@ func readRow(k document.Kind, r record) *storedRow {
 				s.refuse(document.Invalid("%s: executable must be true or false", f.Path))
 			}
 			s.document.Files = append(s.document.Files, document.File{Path: f.Path, Executable: f.Executable.Bool, Content: f.Content})
-			fmt.Fprintf(sum, "file %q %t %x\n", f.Path, f.Executable.Bool, sha256.Sum256(f.Content))
+			sum.file(f)
 		}
 		s.document.Normalize()
 	}
-	s.guard = hex.EncodeToString(sum.Sum(nil))
+	s.guard = sum.digest()
 	return s
 }
 
@@ -102,24 +107,6 @@ func (c cell) value() (any, *document.Problem) {
 		return value, nil
 	}
 	return nil, nil
-}
-
-// note adds one value to a guard, whatever layout and literals the database
-// gave it. What cannot be read counts as it stands.
-func note(sum hash.Hash, name string, value any, raw bool, at any) {
-	if raw {
-		switch at := at.(type) {
-		case *jsonColumn:
-			value = "unreadable " + string(*at)
-		case *flag:
-			value = "unreadable " + at.Other
-		}
-	}
-	text, err := json.Marshal(value)
-	if err != nil {
-		text = []byte(err.Error())
-	}
-	fmt.Fprintf(sum, "%s %d %s\n", name, len(text), text)
 }
 
 // row is the row as the domain sees it. doc is its document in stored form, which
@@ -160,14 +147,25 @@ func (s *storedRow) credentials() bool {
 	return ok && (server.Auth != "" || !server.Entity.DeletedAt.Valid && document.HasSecrets(s.document))
 }
 
-// put writes a document in stored form into the record's columns. What is absent
-// becomes NULL, what the kind does not define goes into extra.
+// put writes a document in stored form into the record's columns, and notes which of them
+// say something else now. What is absent becomes NULL, what the kind does not define goes
+// into extra.
 func put(r record, stored *document.Document) {
 	e := r.entity()
-	e.Slug = stored.Slug
+	if e.Slug != stored.Slug {
+		e.Slug = stored.Slug
+		e.change("slug")
+	}
+	write := func(c cell, value any) {
+		if !c.holds(value) {
+			c.set(value)
+			e.change(c.column)
+		}
+	}
 	if skill, ok := r.(*skillRow); ok {
 		name, description := stored.Frontmatter()
-		e.Name, e.Description = text(name), text(description)
+		write(cell{"name", &e.Name}, textValue(name))
+		write(cell{"description", &e.Description}, textValue(description))
 		skill.Files = nil
 		for _, f := range stored.Files {
 			content := f.Content
@@ -181,15 +179,16 @@ func put(r record, stored *document.Document) {
 		return
 	}
 	for _, c := range r.cells() {
-		c.set(stored.Fields[c.column])
+		write(c, stored.Fields[c.column])
 	}
 	extra := unspeakable(stored.Kind, e.Extra)
 	for _, key := range stored.UnknownKeys() {
 		extra[key] = stored.Fields[key]
 	}
-	e.Extra = ""
 	if len(extra) > 0 {
-		e.Extra = encode(extra)
+		write(cell{"extra", &e.Extra}, extra)
+	} else {
+		write(cell{"extra", &e.Extra}, nil)
 	}
 }
 
@@ -205,6 +204,17 @@ func unspeakable(k document.Kind, column jsonColumn) map[string]any {
 		}
 	}
 	return kept
+}
+
+// holds reports whether a column says just that. What cannot be read says nothing, and
+// JSON's null is another thing than NULL.
+func (c cell) holds(value any) bool {
+	held, problem := c.value()
+	if problem != nil || !reflect.DeepEqual(held, value) {
+		return false
+	}
+	column, ok := c.at.(*jsonColumn)
+	return value != nil || !ok || *column == ""
 }
 
 // set writes a document's value, which is of the column's type: the document is valid.
@@ -234,6 +244,14 @@ func text(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+// textValue is what a text says in a nullable column: nil for "".
+func textValue(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 // encode writes a JSON value for a column: numbers as they are, no HTML escapes.

@@ -2,6 +2,8 @@ package db
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -15,16 +17,22 @@ const (
 	updateBatchBytes = 1 << 20
 )
 
-// updateRows writes the document's columns, git_integration and updated_at of
-// existing rows, and brings them back if they were soft-deleted: a batch is one
-// statement, with the new values as one JSON parameter.
+// updateRows writes git_integration, updated_at and the changed columns of existing rows,
+// which are locked since they were read: a batch is one statement, with the new values
+// as one JSON parameter. What changed in none of them is not touched, and neither are
+// its indexes and triggers.
 func (d *DB) updateRows(tx *gorm.DB, t *table, records []record) error {
 	var batch []map[string]any
 	size := 0
+	changed := set{}
+	for _, r := range records {
+		maps.Copy(changed, r.entity().changed)
+	}
+	statement := d.updateStatement(t, changed)
 	for i, r := range records {
 		e := r.entity()
-		values := map[string]any{"id": e.ID, "slug": e.Slug}
-		for _, c := range columnsOf(r) {
+		values := map[string]any{"id": e.ID}
+		for _, c := range columnsOf(r, changed) {
 			if value := c.json(); value != nil {
 				values[c.column] = value
 				size += len(value)
@@ -34,7 +42,7 @@ func (d *DB) updateRows(tx *gorm.DB, t *table, records []record) error {
 		if len(batch) < updateBatchRows && size < updateBatchBytes && i < len(records)-1 {
 			continue
 		}
-		if err := tx.Exec(d.updateStatement(t), d.now(), encode(batch)).Error; err != nil {
+		if err := tx.Exec(statement, d.now(), encode(batch)).Error; err != nil {
 			return err
 		}
 		batch, size = nil, 0
@@ -42,10 +50,13 @@ func (d *DB) updateRows(tx *gorm.DB, t *table, records []record) error {
 	return nil
 }
 
-// columnsOf are the columns that updateRows writes, but the slug.
-func columnsOf(r record) []cell {
+// columnsOf are the columns that updateRows writes values to, of those that changed.
+func columnsOf(r record, changed set) []cell {
 	e := r.entity()
-	return append(r.cells(), cell{"extra", &e.Extra}, cell{"git_integration", &e.GitIntegration})
+	slug := &e.Slug
+	all := append(r.cells(), cell{"slug", &slug}, cell{"extra", &e.Extra})
+	all = slices.DeleteFunc(all, func(c cell) bool { return !changed[c.column] })
+	return append(all, cell{"git_integration", &e.GitIntegration})
 }
 
 // json is the cell's value as JSON; nil for NULL.
@@ -67,10 +78,12 @@ func (c cell) json() json.RawMessage {
 	return nil
 }
 
-func (d *DB) updateStatement(t *table) string {
+func (d *DB) updateStatement(t *table, changed set) string {
 	var set, declared strings.Builder
-	columns := append([]cell{{"slug", new(*string)}}, columnsOf(t.blank())...)
-	for _, c := range columns {
+	if changed["deleted_at"] {
+		set.WriteString(", deleted_at = NULL")
+	}
+	for _, c := range columnsOf(t.blank(), changed) {
 		kind, arrow := "text", "->>"
 		switch c.at.(type) {
 		case *flag:
@@ -86,10 +99,10 @@ func (d *DB) updateStatement(t *table) string {
 		}
 	}
 	if d.postgres {
-		return "UPDATE " + t.name + " AS t SET deleted_at = NULL, updated_at = ?" + set.String() +
+		return "UPDATE " + t.name + " AS t SET updated_at = ?" + set.String() +
 			" FROM jsonb_to_recordset(CAST(? AS jsonb)) AS v (id uuid" + declared.String() + ") WHERE t.id = v.id"
 	}
-	return "UPDATE " + t.name + " AS t SET deleted_at = NULL, updated_at = ?" + set.String() +
+	return "UPDATE " + t.name + " AS t SET updated_at = ?" + set.String() +
 		" FROM json_each(?) AS v WHERE t.id = v.value ->> '$.id'"
 }
 
@@ -112,12 +125,13 @@ func (d *DB) vacate(tx *gorm.DB, t *table, ids []string) error {
 		Update("slug", clause.Expr{SQL: "'!' || CAST(id AS text)"}).Error
 }
 
-// unsign forgets who edited rows last: the content is git's now.
+// unsign forgets who edited rows last: the content is git's now. The rows are locked,
+// and somebody edited each of them.
 func (d *DB) unsign(tx *gorm.DB, t *table, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return where(tx.Table(t.name), d.inUUID("id", ids)).Where("updated_by IS NOT NULL").Update("updated_by", nil).Error
+	return where(tx.Table(t.name), d.inUUID("id", ids)).Update("updated_by", nil).Error
 }
 
 // ownChanges finds, by row id, the captured changes of rows that we have just
