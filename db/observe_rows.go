@@ -13,19 +13,25 @@ import (
 // some loads what the changes, entries, rows and intents concern: see mirror.Observation.
 func (s *observing) some(q mirror.Query, intents []*mirror.Intent) error {
 	named := newReferences()
+	for _, slug := range q.Servers {
+		named.add(document.MCPServers, slug)
+	}
 	for _, c := range s.changes {
 		k := document.Kind(c.Kind)
 		s.want(k, c.RowID, c.SlugBefore, "")
 		s.want(k, "", c.SlugAfter, "")
-		named.add(k, c.SlugBefore, c.SlugBefore != c.SlugAfter)
-		named.add(k, c.SlugAfter, false)
+		if c.SlugBefore != c.SlugAfter {
+			named.add(k, c.SlugBefore)
+		}
 	}
 	for _, r := range q.Rows {
 		s.want(r.Kind, r.ID, "", "")
 	}
 	for _, e := range q.Entries {
 		s.want(e.Kind, "", e.Slug, e.Path)
-		named.add(e.Kind, e.Slug, e.GitID == "")
+		if e.GitID == "" {
+			named.add(e.Kind, e.Slug)
+		}
 	}
 	for _, i := range intents {
 		s.want(i.Kind, i.RowID, i.Slug, i.Path)
@@ -39,7 +45,9 @@ func (s *observing) some(q mirror.Query, intents []*mirror.Intent) error {
 	}
 	for _, u := range s.left {
 		s.want(document.Kind(u.Kind), u.RowID, u.Slug, u.Path)
-		named.add(document.Kind(u.Kind), u.Slug, u.Due)
+		if u.Due {
+			named.add(document.Kind(u.Kind), u.Slug)
+		}
 	}
 	if err := s.addNaming(named); err != nil {
 		return err
@@ -76,10 +84,9 @@ func newReferences() references {
 	return r
 }
 
-// add notes a slug. Toolkits are judged by their MCP servers; commands and skills
-// concern them only when the slug may have been given up for another one.
-func (r references) add(k document.Kind, slug string, givenUp bool) {
-	if r[k] != nil && slug != "" && (givenUp || k == document.MCPServers) {
+// add notes a slug that may have been given up for another one.
+func (r references) add(k document.Kind, slug string) {
+	if r[k] != nil && slug != "" {
 		r[k][slug] = true
 	}
 }

@@ -234,7 +234,7 @@ func testObserveSome(t *testing.T, w *world) {
 	check(mirror.Query{Entries: []mirror.Entry{{Kind: document.Toolkits, Slug: "d", Path: "toolkits/d.json", GitID: "x"}}},
 		"b d", "toolkits/b.json", "due.json")
 	// A server that appears wakes who waits for it.
-	check(mirror.Query{Entries: []mirror.Entry{{Kind: document.MCPServers, Slug: "github", Path: "mcp-servers/github.json", GitID: "x"}}},
+	check(mirror.Query{Servers: []string{"github"}},
 		"b", "toolkits/b.json", "due.json waits.json")
 	// A change brings its row, its base and what was left open.
 	w.exec(`UPDATE toolkits SET name = 'CC' WHERE slug = 'c'`)
@@ -281,9 +281,8 @@ func testObserveDependents(t *testing.T, w *world) {
 	}
 	w.exec(`INSERT INTO toolkits (organization_id, slug, owner_id, integrations) VALUES (?, 'private', 'ann', '{"github": {}}')`, w.org())
 	w.consumeAll()
-	w.exec(`INSERT INTO mcp_servers (organization_id, slug) VALUES (?, 'github')`, w.org())
 	var slugs []string
-	for _, r := range w.observe(mirror.Query{}).Rows {
+	for _, r := range w.observe(mirror.Query{Servers: []string{"github"}}).Rows {
 		if r.Kind == document.Toolkits && r.Problem == nil {
 			slugs = append(slugs, r.Slug)
 		}
@@ -296,18 +295,16 @@ func testObserveReferences(t *testing.T, w *world) {
 	naming := func(want ...string) {
 		t.Helper()
 		w.consumeAll()
-		w.exec(`INSERT INTO mcp_servers (organization_id, slug) VALUES (?, 'github')`, w.org())
 		w.exec(`INSERT INTO commands (organization_id, slug) VALUES (?, 'ship')`, w.org())
 		w.exec(`DELETE FROM commands`)
 		var slugs []string
-		for _, r := range w.observe(mirror.Query{}).Rows {
+		for _, r := range w.observe(mirror.Query{Servers: []string{"github"}}).Rows {
 			if r.Kind == document.Toolkits {
 				slugs = append(slugs, r.Slug)
 			}
 		}
 		slices.Sort(slugs)
 		w.equal(slugs, want)
-		w.exec(`DELETE FROM mcp_servers`)
 	}
 	twice := `'{"github": {}, "github": {"tools": "*"}}'`
 	w.exec(`INSERT INTO toolkits (organization_id, slug, integrations) VALUES (?, 'a', `+twice+`), (?, 'b', '{"other": {}}')`, w.org(), w.org())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -178,17 +179,17 @@ func eachCrowd(t *testing.T, n int, test func(w *world, b *branch)) {
 // TestStatementsOfAChange: a run with one changed row costs a fixed number of
 // statements, and none of them reads what did not change (P1).
 func TestStatementsOfAChange(t *testing.T) {
-	eachCrowd(t, bulk, func(w *world, b *branch) { w.changeOne(b, "") })
+	eachCrowd(t, bulk, func(w *world, b *branch) { w.changeOne(b) })
 }
 
 // TestStatementsWithoutStatistics: nor do they while PostgreSQL's planner knows nothing
-// of the tables, but those that look for the toolkits of a server.
+// of the tables.
 func TestStatementsWithoutStatistics(t *testing.T) {
-	eachCrowd(t, bulk-100, func(w *world, b *branch) { w.changeOne(b, "mcp_servers") })
+	eachCrowd(t, bulk-100, func(w *world, b *branch) { w.changeOne(b) })
 }
 
-// changeOne edits one entity of each kind. The table excused may cost what it costs.
-func (w *world) changeOne(b *branch, excused string) {
+// changeOne edits one entity of each kind.
+func (w *world) changeOne(b *branch) {
 	w.Helper()
 	for _, edit := range []struct {
 		what             string
@@ -197,7 +198,7 @@ func (w *world) changeOne(b *branch, excused string) {
 		{"UPDATE commands SET prompt = 'another' WHERE slug = 'cmd-7'", 20, 24},
 		{"UPDATE mcp_clients SET description = 'another' WHERE slug = 'cli-7'", 20, 24},
 		{"UPDATE toolkits SET description = 'another' WHERE slug = 'tk-7'", 21, 26},
-		{"UPDATE mcp_servers SET description = 'another' WHERE slug = 'srv-7'", 22, 40}, // some toolkits name it
+		{"UPDATE mcp_servers SET description = 'another' WHERE slug = 'srv-7'", 23, 24}, // one tells that its tools are the same, so that no toolkit is read
 		{"UPDATE skill_files SET content = CAST('another' AS " + w.bytes() + ") WHERE path = 'ref/3.md' AND skill_id = (SELECT id FROM skills WHERE slug = 'skill-7')", 34, 60},
 	} {
 		w.exec(edit.what)
@@ -210,7 +211,7 @@ func (w *world) changeOne(b *branch, excused string) {
 			w.Errorf("%s\nmay cost %d statements and %d rows: %s", edit.what, edit.statements, edit.rows, cost)
 		}
 		for _, text := range cost.texts {
-			if !strings.HasPrefix(text, "SELECT") || excused != "" && strings.Contains(edit.what, excused) {
+			if !strings.HasPrefix(text, "SELECT") {
 				continue
 			}
 			if plan := w.vain(text); plan != "" {
@@ -247,13 +248,14 @@ func TestStatementsOfManyChanges(t *testing.T) {
 		}
 		imported := func(n int) int {
 			files := map[string]string{}
-			for path, text := range b.commits[b.head] {
-				switch {
-				case len(files) == n:
+			paths := slices.Sorted(maps.Keys(b.commits[b.head]))
+			paths = slices.DeleteFunc(paths, func(path string) bool { return !strings.HasSuffix(path, ".json") && !strings.HasSuffix(path, "3.md") })
+			for i := range n { // of each kind some
+				switch path := paths[i*len(paths)/n]; {
 				case strings.HasSuffix(path, ".json"):
-					files[path] = strings.Replace(text, `"name": "`, fmt.Sprintf(`"name": "%d `, n), 1)
-				case strings.HasSuffix(path, "3.md"):
-					files[path] = fmt.Sprint(n, text)
+					files[path] = strings.Replace(b.commits[b.head][path], `"name": "`, fmt.Sprintf(`"name": "%d `, n), 1)
+				default:
+					files[path] = fmt.Sprint(n, b.commits[b.head][path])
 				}
 			}
 			b.push(files)

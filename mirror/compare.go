@@ -29,6 +29,8 @@ type agenda struct {
 	// complete: all three sides were compared, so whatever else an earlier run left open
 	// is looked at as well.
 	complete bool
+	// unmissed: whoever misses a server that is new on one side is on the agenda.
+	unmissed bool
 }
 
 // portion is the part of an agenda that a round takes, the first of each.
@@ -90,6 +92,7 @@ func changedInGit(head Hash, entries []Entry) *agenda {
 
 // follow adds what git changed since the agenda was made.
 func (a *agenda) follow(head Hash, entries []Entry) {
+	a.unmissed = false
 	newer := map[Key]bool{}
 	for _, e := range entries {
 		newer[Key{e.Kind, e.Path}] = true
@@ -126,7 +129,7 @@ func compare(ctx context.Context, m *Mirror, s Store, c Clone, head Hash) (*agen
 			return nil, err
 		}
 	}
-	w := &comparing{agenda: &agenda{head: head, complete: true}, store: s, mirror: m, clone: c, layout: m.Settings.Layout(), files: make(map[Key]Entry, len(listed))}
+	w := &comparing{agenda: &agenda{head: head, complete: true, unmissed: true}, store: s, mirror: m, clone: c, layout: m.Settings.Layout(), files: make(map[Key]Entry, len(listed))}
 	for _, e := range listed {
 		w.files[Key{e.Kind, e.Path}] = e
 	}

@@ -19,6 +19,7 @@ type view struct {
 	main      string // the remote's main branch; "" if it was not asked
 	rewritten bool
 	portion   portion       // of the run's agenda
+	unmissed  bool          // a new server is missed by nobody whom the agenda does not name
 	entries   []Entry       // what git changed, of it
 	files     map[Key]*File // these, read
 	obs       *Observation
@@ -49,10 +50,12 @@ func (r *run) observe(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.collect(ctx, r.mirror, r.clone); err != nil {
-		return nil, err
+	servers, err := v.otherServers(ctx, r.mirror, r.Store)
+	if err == nil && len(servers) > 0 {
+		again := view{head: v.head, looked: v.looked, main: v.main, rewritten: v.rewritten}
+		v, err = r.join(ctx, &again, servers, nil)
 	}
-	if err := v.read(ctx, r.clone, r.Rules.Limits); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return v, v.load(ctx, r.mirror, r.Store)
@@ -76,11 +79,18 @@ func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 	if err := r.plan(ctx, v); err != nil {
 		return nil, err
 	}
+	return r.join(ctx, v, nil, database)
+}
+
+// join joins what the portion of the agenda and the database show; servers as in [Query],
+// database as of askBeside.
+func (r *run) join(ctx context.Context, v *view, servers []string, database func() (*Observation, error)) (*view, error) {
+	m, c := r.mirror, r.clone
 	for {
 		v.portion = r.agenda.portion(r.req.limit)
 		v.entries = v.portion.entries
 		query := Query{
-			Preview: r.req.preview, Limit: r.req.limit, Entries: v.portion.entries, Rows: v.portion.rows,
+			Preview: r.req.preview, Limit: r.req.limit, Entries: v.portion.entries, Rows: v.portion.rows, Servers: servers,
 			Open: r.agenda.complete && v.portion.last,
 		}
 		reading := v.readAhead(ctx, c, r.Rules.Limits)
@@ -95,13 +105,21 @@ func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 			return nil, err
 		}
 		if r.agenda.complete || !v.obs.wholeKind() {
-			return v, v.refresh(ctx, m, r.Store)
+			break
 		}
 		// A table was truncated: nothing tells which rows went.
 		if r.agenda, err = compare(ctx, m, r.Store, c, v.head); err != nil {
 			return nil, err
 		}
 	}
+	v.unmissed = r.agenda.unmissed
+	if err := v.refresh(ctx, m, r.Store); err != nil {
+		return nil, err
+	}
+	if err := v.collect(ctx, m, c); err != nil {
+		return nil, err
+	}
+	return v, v.read(ctx, c, r.Rules.Limits)
 }
 
 // askBeside asks the database while the remote is asked, which tells mostly that nothing

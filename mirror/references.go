@@ -1,6 +1,8 @@
 package mirror
 
 import (
+	"context"
+	"maps"
 	"slices"
 
 	"github.com/confmirror/confmirror/mirror/document"
@@ -109,4 +111,60 @@ func (p *planner) plannedServers() map[string]document.Server {
 		}
 	}
 	return servers
+}
+
+// otherServers are the slugs of MCP servers that may come, go or offer other tools by
+// this plan: whoever names one of them has to be judged anew. Most edits of a server
+// change none of that, and many toolkits may name it.
+func (v *view) otherServers(ctx context.Context, m *Mirror, store Store) ([]string, error) {
+	slugs := map[string]bool{}
+	concerned := func(s *Subject) {
+		slugs[s.File.Slug] = true
+		if s.Base != nil {
+			slugs[s.Base.Slug] = true
+		}
+		if s.Row != nil {
+			slugs[s.Row.Slug] = true
+		}
+	}
+	var edited []*Subject // in the database: what they offered is said by their bases
+	var bases []*Base
+	for _, s := range v.subjects {
+		if s.Kind != document.MCPServers {
+			continue
+		}
+		s.prepare()
+		db, git := s.databaseChange(), s.gitChange()
+		switch {
+		case s.Base != nil && db == same && git == same:
+		case v.unmissed && s.Base == nil && (s.Row == nil || !s.File.Exists()): // new on one side only
+		case s.Base == nil || s.Replaced || !s.live() || s.Row.Slug != s.Base.Slug || s.Left != nil || s.Target != nil || s.Taken != "" || db == invalid || git == deleted:
+			concerned(s)
+		case db == changed:
+			edited = append(edited, s)
+			if s.Base.Content == nil {
+				bases = append(bases, s.Base)
+			}
+		case git == changed && !sameServer(s.visible, s.File.Document):
+			concerned(s)
+		}
+	}
+	if len(bases) > 0 {
+		if err := store.Contents(ctx, m, bases); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range edited {
+		agreed := s.baseDocument()
+		if agreed == nil || !sameServer(agreed, s.visible) || s.File.Document != nil && !sameServer(agreed, s.File.Document) {
+			concerned(s)
+		}
+	}
+	return slices.Sorted(maps.Keys(slugs)), nil
+}
+
+// sameServer reports whether a reference check finds the same in both.
+func sameServer(a, b *document.Document) bool {
+	x, y := a.ServerFacts(), b.ServerFacts()
+	return x.ToolsKnown == y.ToolsKnown && maps.Equal(x.Tools, y.Tools)
 }

@@ -144,6 +144,8 @@ type Query struct {
 	// Entries are what differs in git: the bases at their paths, the rows of those
 	// bases, and the rows (soft-deleted ones too) at their slugs are loaded.
 	Entries []Entry
+	// Servers are slugs of MCP servers that may come, go, or offer other tools.
+	Servers []string
 	// Rows are to be looked at though nothing says that they changed.
 	Rows []RowKey
 	// Open asks for every unsettled entity.
@@ -160,10 +162,10 @@ type Pair struct {
 //
 //   - the captured changes, and every outstanding intent;
 //   - the unsettled entities that are due, that stand at a path or belong to a row
-//     which a change, an entry or an intent names, or that wait for an MCP server
-//     which a change or an entry names (all of them if the query is for that);
-//   - the toolkits that name such a server, or a command or skill whose slug a change
-//     or an entry says was given up;
+//     which a change, an entry or an intent names, or that wait for one of the query's
+//     servers (all of them if the query is for that);
+//   - the toolkits that name one of these servers, or a server, command or skill whose
+//     slug a change or an entry says was given up;
 //   - the rows of all these (by id, and by slug: a soft-deleted organization-level
 //     row too, the latest one last), the bases of these rows, the bases at the paths
 //     of these rows, entries, intents and unsettled entities, and those bases' rows.
