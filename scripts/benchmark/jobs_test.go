@@ -15,6 +15,9 @@ func (w *world) rounds(normal int) int {
 	if *quick {
 		normal = min(normal, 3)
 	}
+	if w.n > 50_000 {
+		normal = 1
+	}
 	return max(normal, 1)
 }
 
@@ -45,7 +48,7 @@ func (w *world) run(r *report) {
 		}
 		w.lanes = append(w.lanes, l)
 	}
-	if w.job("one change", 1_000, 10_000, 50_000) {
+	if w.job("one change", 1_000, 10_000, 50_000, 100_000) {
 		w.exports(r, "one change", 1, w.rounds(21))
 	}
 	if w.job("500 changes", 10_000, 50_000) {
@@ -69,7 +72,7 @@ func (w *world) run(r *report) {
 
 // first are the initial export and the first import, each in a lane of its own.
 func (w *world) first(r *report) {
-	if !w.job("initial export", 10_000) && !w.job("first import", 10_000) {
+	if !w.job("initial export", 10_000, 100_000) && !w.job("first import", 10_000, 100_000) {
 		return
 	}
 	for round := range w.rounds(3) {
@@ -91,7 +94,7 @@ func (w *world) first(r *report) {
 
 // firstImport is of what a lane has exported.
 func (w *world) firstImport(r *report, name string, from *lane) {
-	if !w.job("first import", 10_000) {
+	if !w.job("first import", 10_000, 100_000) {
 		return
 	}
 	l := w.lane(name, 0)
