@@ -20,21 +20,38 @@ import (
 // git changed, since an edit made before a bad file came is not one made after it; rows
 // that gave their slugs up, by a rename, a deletion or by becoming private, since another
 // row may have taken them and the brake counts deletions together; whole kinds; and what
-// a person decided. waiting is how many are left.
-func (s *observing) pick(limit int, entries []mirror.Entry) (waiting int, err error) {
+// a person decided. Of what the query names itself, that is all: it is a part of its own.
+// waiting is how many are left.
+func (s *observing) pick(q mirror.Query) (waiting int, err error) {
 	mine := func() *gorm.DB { return s.tx.Where("organization_id = ?", s.mirror.OrganizationID) }
-	if limit == 0 {
+	if q.Limit == 0 {
 		return 0, mine().Order("id").Find(&s.changes).Error
 	}
-	if err := mine().Order("id").Limit(limit + 1).Find(&s.changes).Error; err != nil || len(s.changes) <= limit {
+	if err := mine().Order("id").Limit(q.Limit + 1).Find(&s.changes).Error; err != nil || len(s.changes) <= q.Limit {
 		return 0, err
 	}
-	s.changes = s.changes[:limit]
-	last := s.changes[limit-1].ID
-	rows, err := s.rowsOf(entries)
+	s.changes = s.changes[:q.Limit]
+	rows, err := s.rowsOf(q.Entries)
 	if err != nil {
 		return 0, err
 	}
+	if len(q.Entries)+len(q.Rows) > 0 {
+		for _, r := range q.Rows {
+			rows[r.ID] = true
+		}
+		var all int64
+		if err := mine().Model(&changeRow{}).Count(&all).Error; err != nil {
+			return 0, err
+		}
+		kinds := make([]string, len(document.Kinds)) // for the index
+		for i, k := range document.Kinds {
+			kinds[i] = string(k)
+		}
+		s.changes = nil
+		err := where(mine(), s.inText("kind", kinds), s.inText("row_id", rows.list())).Order("id").Find(&s.changes).Error
+		return int(all) - len(s.changes), err
+	}
+	last := s.changes[q.Limit-1].ID
 	for _, c := range s.changes {
 		rows[c.RowID] = true
 	}

@@ -28,17 +28,28 @@ func testObservePart(t *testing.T, w *world) {
 	if all := w.observe(mirror.Query{}); all.Waiting != 0 || len(all.Changes) != 9 {
 		t.Fatalf("%d changes, %d wait", len(all.Changes), all.Waiting)
 	}
-	o := w.observe(mirror.Query{Limit: 1, Entries: []mirror.Entry{{Kind: document.Toolkits, Slug: "in-git", Path: "toolkits/in-git.json", GitID: "1"}}})
-	changed := map[string]int{}
-	for _, c := range o.Changes {
-		changed[c.RowID]++
-	}
-	for slug, want := range map[string]int{"a": 2, "b": 0, "c": 0, "renamed": 1, "deleted": 1, "gone": 1, "private": 1, "in-git": 1} {
-		if changed[ids[slug]] != want {
-			t.Errorf("%s: %d changes, want %d", slug, changed[ids[slug]], want)
+	in := mirror.Entry{Kind: document.Toolkits, Slug: "in-git", Path: "toolkits/in-git.json", GitID: "1"}
+	for name, c := range map[string]struct {
+		q       mirror.Query
+		want    map[string]int
+		waiting int
+	}{
+		"the oldest":         {mirror.Query{Limit: 1}, map[string]int{"a": 2, "renamed": 1, "deleted": 1, "gone": 1, "private": 1}, 3},
+		"what git changed":   {mirror.Query{Limit: 1, Entries: []mirror.Entry{in}}, map[string]int{"in-git": 1}, 8},
+		"rows by their keys": {mirror.Query{Limit: 1, Rows: []mirror.RowKey{{Kind: document.Toolkits, ID: ids["a"]}}}, map[string]int{"a": 2}, 7},
+	} {
+		o := w.observe(c.q)
+		changed := map[string]int{}
+		for _, c := range o.Changes {
+			changed[c.RowID]++
 		}
+		for slug := range ids {
+			if changed[ids[slug]] != c.want[slug] {
+				t.Errorf("%s: %s: %d changes, want %d", name, slug, changed[ids[slug]], c.want[slug])
+			}
+		}
+		w.equal(o.Waiting, c.waiting)
 	}
-	w.equal(o.Waiting, 2)
 	// A limit that is not reached leaves nothing out.
 	if o := w.observe(mirror.Query{Limit: 9}); o.Waiting != 0 || len(o.Changes) != 9 {
 		t.Errorf("%d changes, %d wait", len(o.Changes), o.Waiting)

@@ -95,7 +95,7 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 		return nil, err
 	}
 	var err error
-	if o.Waiting, err = s.pick(q.Limit, q.Entries); err != nil {
+	if o.Waiting, err = s.pick(q); err != nil {
 		return nil, err
 	}
 	for _, c := range s.changes {
