@@ -98,17 +98,24 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	if o.Waiting, err = s.pick(q); err != nil {
 		return nil, err
 	}
-	for _, c := range s.changes {
-		o.Changes = append(o.Changes, mirror.Change{
-			ID: c.ID, Kind: document.Kind(c.Kind), RowID: c.RowID,
-			SlugBefore: c.SlugBefore, SlugAfter: c.SlugAfter, Named: c.Named, Take: document.Policy(c.Take),
-		})
-	}
 	if err := s.intents(o); err != nil {
 		return nil, err
 	}
 	if err := s.some(q, o.Intents); err != nil {
 		return nil, err
+	}
+	if o.Waiting > 0 && len(s.rows) > 0 {
+		n, err := s.takeLoaded()
+		if err != nil {
+			return nil, err
+		}
+		o.Waiting -= n
+	}
+	for _, c := range s.changes {
+		o.Changes = append(o.Changes, mirror.Change{
+			ID: c.ID, Kind: document.Kind(c.Kind), RowID: c.RowID,
+			SlugBefore: c.SlugBefore, SlugAfter: c.SlugAfter, Named: c.Named, Take: document.Policy(c.Take),
+		})
 	}
 	return o, s.fill(o)
 }

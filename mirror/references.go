@@ -136,9 +136,10 @@ func (v *view) otherServers(ctx context.Context, m *Mirror, store Store) ([]stri
 		s.prepare()
 		db, git := s.databaseChange(), s.gitChange()
 		switch {
-		case s.Base != nil && db == same && git == same:
+		case s.Base != nil && db == same && git == same && !s.Edited:
 		case v.unmissed && s.Base == nil && (s.Row == nil || !s.File.Exists()): // new on one side only
-		case s.Base == nil || s.Replaced || !s.live() || s.Row.Slug != s.Base.Slug || s.Left != nil || s.Target != nil || s.Taken != "" || db == invalid || git == deleted:
+		case s.Base == nil || s.Replaced || !s.live() || s.Row.Slug != s.Base.Slug || s.Left != nil || s.Target != nil || s.Taken != "" || git == deleted,
+			db == invalid || db == same && s.Edited || s.Row.Integration.Error != nil: // the database was ahead of the base, or is
 			concerned(s)
 		case db == changed:
 			edited = append(edited, s)
