@@ -11,21 +11,30 @@ import (
 
 // BenchmarkStore moves 10,000 toolkits through each step of a run.
 func BenchmarkStore(b *testing.B) {
+	benchmarkEach(b, func(b *testing.B, target func() dbtest.Target) {
+		for b.Loop() {
+			benchmarkStore(b, target())
+		}
+	})
+}
+
+// benchmarkEach runs a benchmark on each database; target makes a new, empty one.
+func benchmarkEach(b *testing.B, run func(b *testing.B, target func() dbtest.Target)) {
 	for _, dialect := range []string{"postgres", "sqlite"} {
 		b.Run(dialect, func(b *testing.B) {
-			for b.Loop() {
-				benchmarkStore(b, dialect)
-			}
+			run(b, func() dbtest.Target {
+				target := dbtest.Target{Dialect: dialect, DataDir: b.TempDir()}
+				if dialect == "postgres" {
+					target.URL = dbtest.Postgres(b)
+				}
+				return target
+			})
 		})
 	}
 }
 
-func benchmarkStore(b *testing.B, dialect string) {
+func benchmarkStore(b *testing.B, target dbtest.Target) {
 	const n = 10000
-	target := dbtest.Target{Dialect: dialect, DataDir: b.TempDir()}
-	if dialect == "postgres" {
-		target.URL = dbtest.Postgres(b)
-	}
 	d := open(b, target)
 	ctx := b.Context()
 	check := func(err error) {
@@ -91,30 +100,24 @@ func benchmarkStore(b *testing.B, dialect string) {
 // BenchmarkOneChange is the database's part of a run with one changed row among 10,000
 // entities: what comes before the push, and what comes after it.
 func BenchmarkOneChange(b *testing.B) {
-	for _, dialect := range []string{"postgres", "sqlite"} {
-		b.Run(dialect, func(b *testing.B) {
-			target := dbtest.Target{Dialect: dialect, DataDir: b.TempDir()}
-			if dialect == "postgres" {
-				target.URL = dbtest.Postgres(b)
-			}
-			w := newWorld(b, target)
-			w.crowd(10000)
-			w.run(newBranch(), mirror.Request{Look: true})
-			for _, slug := range []string{"toolkits/tk-7", "commands/cmd-7", "mcp_servers/srv-7", "mcp_clients/cli-7"} {
-				table, slug, _ := strings.Cut(slug, "/")
-				b.Run(table, func(b *testing.B) {
-					n := 0
-					for b.Loop() {
-						b.StopTimer()
-						w.exec(`UPDATE `+table+` SET description = ? WHERE slug = ?`, fmt.Sprint("edit ", n), slug)
-						n++
-						b.StartTimer()
-						w.carryOut(slug)
-					}
-				})
-			}
-		})
-	}
+	benchmarkEach(b, func(b *testing.B, target func() dbtest.Target) {
+		w := newWorld(b, target())
+		w.crowd(10000)
+		w.run(newBranch(), mirror.Request{Look: true})
+		for _, slug := range []string{"toolkits/tk-7", "commands/cmd-7", "mcp_servers/srv-7", "mcp_clients/cli-7"} {
+			table, slug, _ := strings.Cut(slug, "/")
+			b.Run(table, func(b *testing.B) {
+				n := 0
+				for b.Loop() {
+					b.StopTimer()
+					w.exec(`UPDATE `+table+` SET description = ? WHERE slug = ?`, fmt.Sprint("edit ", n), slug)
+					n++
+					b.StartTimer()
+					w.carryOut(slug)
+				}
+			})
+		}
+	})
 }
 
 // carryOut is what a run asks of the database for the changed entity.

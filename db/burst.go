@@ -17,8 +17,7 @@ import (
 
 // pick loads the captured changes. Of more than the limit it loads the oldest ones, or
 // none where the query names entities itself, which are a part of their own; and with them
-// what must not be told apart: the other changes of the same rows; rows whose files
-// git changed, since an edit made before a bad file came is not one made after it; rows
+// what must not be told apart: the other changes of the same rows; rows
 // that gave their slugs up, by a rename, a deletion or by becoming private, since another
 // row may have taken them and the brake counts deletions together; whole kinds; and what
 // a person decided. waiting is how many are left.
@@ -74,7 +73,8 @@ func (s *observing) take(changes []changeRow) {
 }
 
 // takeLoaded takes the changes of all rows that were loaded, for whatever reason: a row is
-// never planned without them. It returns how many they are.
+// never planned without them, since an edit made before a bad file came is not one made
+// after it. It returns how many they are.
 func (s *observing) takeLoaded() (int, error) {
 	kinds, ids := set{}, set{} // the index has both
 	for key := range s.rows {

@@ -13,34 +13,28 @@ import (
 // BenchmarkImportOfMany is the database's part of a run that imports a push of 500
 // changed entities of all kinds, among 10,000.
 func BenchmarkImportOfMany(b *testing.B) {
-	for _, dialect := range []string{"postgres", "sqlite"} {
-		b.Run(dialect, func(b *testing.B) {
-			target := dbtest.Target{Dialect: dialect, DataDir: b.TempDir()}
-			if dialect == "postgres" {
-				target.URL = dbtest.Postgres(b)
-			}
-			w := newWorld(b, target)
-			w.crowd(10000)
-			w.run(newBranch(), mirror.Request{Look: true})
-			entries := w.everyTwentieth()
-			var observing, importing time.Duration
-			n := 0
-			for b.Loop() {
-				n++
-				start := time.Now()
-				o := w.observe(mirror.Query{Entries: entries})
-				observing += time.Since(start)
-				b.StopTimer()
-				changes := w.described(o, entries, fmt.Sprintf("Does it for the %dth time.", n))
-				b.StartTimer()
-				start = time.Now()
-				w.importAll(changes...)
-				importing += time.Since(start)
-			}
-			b.ReportMetric(float64(observing.Microseconds())/1000/float64(n), "ms-observe")
-			b.ReportMetric(float64(importing.Microseconds())/1000/float64(n), "ms-import")
-		})
-	}
+	benchmarkEach(b, func(b *testing.B, target func() dbtest.Target) {
+		w := newWorld(b, target())
+		w.crowd(10000)
+		w.run(newBranch(), mirror.Request{Look: true})
+		entries := w.everyTwentieth()
+		var observing, importing time.Duration
+		n := 0
+		for b.Loop() {
+			n++
+			start := time.Now()
+			o := w.observe(mirror.Query{Entries: entries})
+			observing += time.Since(start)
+			b.StopTimer()
+			changes := w.described(o, entries, fmt.Sprintf("Does it for the %dth time.", n))
+			b.StartTimer()
+			start = time.Now()
+			w.importAll(changes...)
+			importing += time.Since(start)
+		}
+		b.ReportMetric(float64(observing.Microseconds())/1000/float64(n), "ms-observe")
+		b.ReportMetric(float64(importing.Microseconds())/1000/float64(n), "ms-import")
+	})
 }
 
 // everyTwentieth names agreed entities of all kinds, as a difference in git does.

@@ -20,8 +20,7 @@ type view struct {
 	rewritten bool
 	portion   portion       // of the run's agenda
 	unmissed  bool          // a new server is missed by nobody whom the agenda does not name
-	entries   []Entry       // what git changed, of it
-	files     map[Key]*File // these, read
+	files     map[Key]*File // what git changed of it, read
 	obs       *Observation
 	subjects  []*Subject
 	servers   map[string]document.Server
@@ -88,7 +87,6 @@ func (r *run) join(ctx context.Context, v *view, servers []string, database func
 	m, c := r.mirror, r.clone
 	for {
 		v.portion = r.agenda.portion(r.req.limit)
-		v.entries = v.portion.entries
 		query := Query{
 			Preview: r.req.preview, Limit: r.req.limit, Entries: v.portion.entries, Rows: v.portion.rows, Servers: servers,
 			Open: r.agenda.complete && v.portion.last,
@@ -143,11 +141,11 @@ func (r *run) askBeside(ctx context.Context, remote bool) (database func() (*Obs
 // readAhead reads what git changed while the database is asked for its side; the
 // function returned waits for it.
 func (v *view) readAhead(ctx context.Context, c Clone, limits document.Limits) (wait func() error) {
-	read := make([]*File, len(v.entries))
+	read := make([]*File, len(v.portion.entries))
 	done := make(chan error, 1)
 	go func() {
 		done <- each(len(read), func(i int) error {
-			read[i] = &File{Entry: v.entries[i]}
+			read[i] = &File{Entry: v.portion.entries[i]}
 			return read[i].read(ctx, c, limits)
 		})
 	}()
@@ -266,7 +264,7 @@ func (v *view) collect(ctx context.Context, m *Mirror, c Clone) error {
 	j.applyIntents()
 	j.addBases()
 	j.addRows()
-	j.addFiles(v.entries)
+	j.addFiles(v.portion.entries)
 	j.addChanges()
 	v.subjects = j.subjects
 	sort.SliceStable(v.subjects, func(a, b int) bool {
@@ -296,8 +294,8 @@ func (v *view) findLanded(ctx context.Context, c Clone) error {
 
 // lookup finds git's side of everything that the observation names.
 func (v *view) lookup(ctx context.Context, l document.Layout, c Clone) (map[Key]Entry, error) {
-	found := make(map[Key]Entry, len(v.entries))
-	for _, e := range v.entries {
+	found := make(map[Key]Entry, len(v.portion.entries))
+	for _, e := range v.portion.entries {
 		found[Key{e.Kind, e.Path}] = e
 	}
 	var places []Place

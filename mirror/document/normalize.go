@@ -111,16 +111,22 @@ func holdsEntries(k Kind, name string) bool {
 // normalEntries is the normal form of env or headers of a file: the same map where all
 // entries are normal.
 func normalEntries(entries map[string]any) (normal map[string]any, changed bool) {
-	normal = entries
-	for name, content := range entries {
-		if entry, other := normalEntry(content); other {
+	return rewritten(entries, normalEntry)
+}
+
+// rewritten is an object with each value in the form that f gives it: the same map where
+// f changes none.
+func rewritten(object map[string]any, f func(value any) (form any, changed bool)) (result map[string]any, changed bool) {
+	result = object
+	for name, value := range object {
+		if form, other := f(value); other {
 			if !changed {
-				normal, changed = maps.Clone(entries), true
+				result, changed = maps.Clone(object), true
 			}
-			normal[name] = entry
+			result[name] = form
 		}
 	}
-	return normal, changed
+	return result, changed
 }
 
 // normalEntry is the normal form of one of them: the entry itself where that is normal.
@@ -171,16 +177,7 @@ func canonical(value any) (form any, changed bool) {
 		}
 		return list, changed
 	case map[string]any:
-		object, changed := v, false
-		for name, e := range v {
-			if form, other := canonical(e); other {
-				if !changed {
-					object, changed = maps.Clone(v), true
-				}
-				object[name] = form
-			}
-		}
-		return object, changed
+		return rewritten(v, canonical)
 	}
 	return canonicalValue(value), true
 }
