@@ -25,7 +25,8 @@ func TestAcceptOddRowsStopNothing_I1_I9(t *testing.T) {
 		w.insert("mcp_servers", "slug", "'userinfo'", "name", "'N'", "type", "'http'", "url", "'https://u:canary-1@h.example'")
 		w.insert("mcp_clients", "slug", "'scheme'", "name", "'N'", "redirect_uris", `'["javascript:alert(1)"]'`)
 		w.insert("skills", "id", quote(skillID), "slug", "'triage'", "name", "'triage'")
-		for _, path := range []string{"SKILL.md", "../escape.txt", ".git/config", "a//b", "/abs", "a/.GIT/x", "GIT~1/config"} {
+		// SKILL.md comes last: the daemon is told of each row, and a skill of SKILL.md alone would be exported.
+		for _, path := range []string{"../escape.txt", ".git/config", "a//b", "/abs", "a/.GIT/x", "GIT~1/config", "SKILL.md"} {
 			w.exec("INSERT INTO skill_files (skill_id, path, content) VALUES ('%s', %s, %s)", skillID, quote(path), w.blob(skillMD))
 		}
 		bad := []string{"five", "listed", "status", "noname", "UPPER", "extra", "nested"}
