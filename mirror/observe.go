@@ -49,15 +49,33 @@ func (r *run) observe(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	servers, err := v.otherServers(ctx, r.mirror, r.Store)
-	if err == nil && len(servers) > 0 {
-		again := view{head: v.head, looked: v.looked, main: v.main, rewritten: v.rewritten}
-		v, err = r.join(ctx, &again, servers, nil)
-	}
-	if err != nil {
+	if v, err = r.withDependents(ctx, v); err != nil {
 		return nil, err
 	}
 	return v, v.load(ctx, r.mirror, r.Store)
+}
+
+// withDependents reads again, together with the toolkits that name a server which may be
+// another one by this plan. What is read again may show the edit of one more server.
+func (r *run) withDependents(ctx context.Context, v *view) (*view, error) {
+	asked := map[string]bool{}
+	for {
+		others, err := v.otherServers(ctx, r.mirror, r.Store)
+		if err != nil {
+			return nil, err
+		}
+		known := len(asked)
+		for _, slug := range others {
+			asked[slug] = true
+		}
+		if len(asked) == known {
+			return v, nil
+		}
+		again := view{head: v.head, looked: v.looked, main: v.main, rewritten: v.rewritten}
+		if v, err = r.join(ctx, &again, slices.Sorted(maps.Keys(asked)), nil); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // look reads both sides' changes.
