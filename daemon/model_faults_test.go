@@ -10,6 +10,7 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+	"github.com/confmirror/confmirror/mirror/document"
 )
 
 var (
@@ -20,13 +21,16 @@ var (
 )
 
 // boundary is where something happens to a run: before or after its step-th write to
-// database or remote, or its checkout, which may go on beside these.
+// database or remote, or its checkout, which may go on beside these; or before its
+// read-th read of the database after the first look.
 type boundary struct {
 	step  int
 	after bool
+	read  int    // counted from 1; 0: at a write
 	err   error  // what the run ends with; nil: it goes on
 	do    func() // what happens meanwhile
 	seen  int
+	reads int
 	dead  atomic.Bool
 }
 
@@ -58,6 +62,14 @@ func (b *boundary) perform(here bool, write func() error) error {
 	return err
 }
 
+// reading performs no read: it is what happens before one.
+func (b *boundary) reading() {
+	b.reads++
+	if b.reads == b.read && b.do != nil {
+		b.do()
+	}
+}
+
 func (b *boundary) happen() error {
 	if b.do != nil {
 		b.do()
@@ -82,6 +94,23 @@ func (s failingStore) Intend(ctx context.Context, m *mirror.Mirror, runID string
 
 func (s failingStore) Settle(ctx context.Context, m *mirror.Mirror, settlement *mirror.Settlement) error {
 	return s.b.at(func() error { return s.Store.Settle(ctx, m, settlement) })
+}
+
+func (s failingStore) Observe(ctx context.Context, m *mirror.Mirror, q mirror.Query) (*mirror.Observation, error) {
+	if len(q.Entries)+len(q.Rows)+len(q.Servers) > 0 { // the first look goes on beside the remote's
+		s.b.reading()
+	}
+	return s.Store.Observe(ctx, m, q)
+}
+
+func (s failingStore) Contents(ctx context.Context, m *mirror.Mirror, bases []*mirror.Base) error {
+	s.b.reading()
+	return s.Store.Contents(ctx, m, bases)
+}
+
+func (s failingStore) Servers(ctx context.Context, m *mirror.Mirror, slugs []string) (map[string]document.Server, error) {
+	s.b.reading()
+	return s.Store.Servers(ctx, m, slugs)
 }
 
 type failingClone struct {

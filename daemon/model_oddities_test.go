@@ -108,10 +108,14 @@ func (h *history) runBeside() {
 // editMeanwhile edits at a boundary of a run.
 func (h *history) editMeanwhile() {
 	edits := h.edits()
-	_, err := h.attempt("edit meanwhile", h.request(), h.boundary(nil, func() {
+	at := h.boundary(nil, func() {
 		h.tree = nil
 		h.play(edits)
 		h.tree = nil
-	}))
+	})
+	if h.oneIn(2, "at a read") {
+		at.step, at.read = -1, h.between("read", 1, 4)
+	}
+	_, err := h.attempt("edit meanwhile", h.request(), at)
 	h.tolerate(err)
 }

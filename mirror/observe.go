@@ -86,12 +86,12 @@ func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 	if err := v.observeHead(ctx, m, c, remote); err != nil {
 		return nil, err
 	}
-	if m.Cursor != "" && v.head != m.Cursor {
-		contains, err := c.Contains(ctx, v.head, m.Cursor)
+	for _, from := range m.readFrom() {
+		contains, err := c.Contains(ctx, v.head, from)
 		if err != nil && !errors.Is(err, ErrNoCommit) {
 			return nil, err
 		}
-		v.rewritten = !contains
+		v.rewritten = v.rewritten || !contains
 	}
 	if err := r.plan(ctx, v); err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) e
 	if err != nil {
 		return err
 	}
-	if head.Hash == "" && (!head.Empty || m.Cursor != "") {
+	if head.Hash == "" && (!head.Empty || len(m.readFrom()) > 0) {
 		// A branch that is gone proves no deletion of what was on it.
 		return &Fault{
 			Code:    CodeBranchNotFound,
@@ -237,12 +237,12 @@ func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) e
 	return nil
 }
 
-// changedEntries lists what git changed since the cursor, and since every commit that an
-// unfinished run imported from: the branch may have been set back since then.
+// changedEntries lists what git changed since every commit that rows came from: the branch
+// may have been set back since then.
 func changedEntries(ctx context.Context, m *Mirror, c Clone, head Hash) ([]Entry, error) {
 	var entries []Entry
 	known := map[Key]bool{}
-	for _, from := range append([]Hash{m.Cursor}, m.ImportedFrom...) {
+	for _, from := range m.readFrom() {
 		if from == head {
 			continue
 		}

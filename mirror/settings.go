@@ -100,5 +100,14 @@ type Mirror struct {
 	State              State
 }
 
+// readFrom are the commits that rows or bases came from: one that the branch's head does
+// not contain tells that history was rewritten.
+func (m *Mirror) readFrom() []Hash {
+	if m.Cursor == "" {
+		return m.ImportedFrom
+	}
+	return append([]Hash{m.Cursor}, m.ImportedFrom...)
+}
+
 // Branch is the branch that is mirrored.
 func (m *Mirror) Branch() string { return m.Identity.Branch }

@@ -1,0 +1,65 @@
+package daemon_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+)
+
+// A run that reads toolkits on behalf of one server's edit sees the edit of another server,
+// which came between its two looks at the database: it settles both, and has to judge the
+// toolkits of both.
+func TestServerEditedBetweenTwoLooks_I9(t *testing.T) {
+	eachClocked(t, func(c *clocked) {
+		c.insert("mcp_servers", "slug", "'early'", "name", "'E'", "type", "'stdio'", "command", "'x'", "tools", "'{}'")
+		c.insert("mcp_servers", "slug", "'late'", "name", "'L'", "type", "'stdio'", "command", "'x'", "tools", "'{}'")
+		c.commit(
+			bitbuckettest.Write("toolkits/early.json", `{"slug":"early","name":"E","integrations":{"early":{"tools":["t"]}}}`),
+			bitbuckettest.Write("toolkits/late.json", `{"slug":"late","name":"L","integrations":{"late":{"tools":["t"]}}}`))
+		c.run()
+		if n := c.query("SELECT count(*) FROM toolkits"); n != "0" {
+			t.Fatalf("%s toolkits without their tools", n)
+		}
+		c.exec(`UPDATE mcp_servers SET tools = '{"t":{}}' WHERE slug = 'early'`)
+		// The first read after the first look is of what the server offered so far, the second one of its toolkits.
+		at := &boundary{step: -1, read: 2, do: func() { c.exec(`UPDATE mcp_servers SET tools = '{"t":{}}' WHERE slug = 'late'`) }}
+		runner := &mirror.Runner{Store: failingStore{c.store, at}, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: c.now, Logger: c.logger()}
+		_, err := runner.Run(t.Context(), c.load(), c.clone, mirror.Request{RunID: uuid.NewString(), Trigger: "test", Look: true})
+		c.must(err)
+		if at.reads < at.read {
+			t.Fatalf("%d reads", at.reads)
+		}
+		c.run()
+		if n := c.query("SELECT count(*) FROM toolkits"); n != "2" {
+			t.Errorf("%s toolkits, the others are still refused", n)
+		}
+	})
+}
+
+// An import whose settle is lost brings rows of commits that no cursor names: when the branch
+// is made anew without them, what they said is kept before it is replaced.
+func TestRewrittenAfterALostFirstSettle_F1(t *testing.T) {
+	eachClocked(t, func(c *clocked) {
+		c.commit(bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"first","description":"of a lost commit"}`))
+		lost := &boundary{step: 1, err: errCrash}
+		runner := &mirror.Runner{Store: failingStore{c.store, lost}, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: c.now, Logger: c.logger()}
+		if _, err := runner.Run(t.Context(), c.load(), c.clone, mirror.Request{RunID: uuid.NewString(), Trigger: "test", Look: true}); err == nil {
+			t.Fatal("the run settled")
+		}
+		if n := c.query("SELECT count(*) FROM toolkits"); n != "1" {
+			t.Fatalf("%s rows were imported", n)
+		}
+		c.must(c.repo.DeleteBranch("main"))
+		c.commit(bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"second"}`))
+		c.run()
+		if got := c.query("SELECT name FROM toolkits"); got != "second" {
+			t.Errorf("row: %q", got)
+		}
+		if n := c.query("SELECT count(*) FROM conflicts WHERE reason = 'history_rewritten' AND CAST(database AS TEXT) LIKE '%%of a lost commit%%'"); n != "1" {
+			t.Errorf("%s conflicts: what the branch lost is nowhere", n)
+		}
+	})
+}
