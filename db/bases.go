@@ -51,19 +51,38 @@ func (d *DB) putBases(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, drop 
 			return err
 		}
 	}
-	rows := make([]baseRow, len(kept))
+	rows := make([]baseValues, len(kept))
 	for i, b := range kept {
-		rows[i] = baseRow{
-			OrganizationID: m.OrganizationID, Identity: identity, Kind: string(b.Kind), Path: b.Path,
-			RowID: b.RowID, Slug: b.Slug, GitID: b.GitID, Digest: string(b.Digest),
-			UnknownKeys: jsonStrings(b.UnknownKeys), ContentID: contents[i], Parted: b.Parted,
+		rows[i] = baseValues{
+			Kind: b.Kind, Path: b.Path, RowID: b.RowID, Slug: b.Slug, GitID: b.GitID, Digest: b.Digest,
+			UnknownKeys: b.UnknownKeys, ContentID: contents[i], Parted: b.Parted,
 		}
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return tx.Clauses(upsert([]string{"organization_id", "identity", "kind", "path"},
-		"row_id", "slug", "git_id", "digest", "unknown_keys", "content_id", "parted")).CreateInBatches(rows, engineBatch).Error
+	return insertSet(d, tx, intoBases, rows, m.OrganizationID, identity)
+}
+
+// baseValues are a base in intoBases.
+type baseValues struct {
+	Kind        document.Kind   `json:"kind"`
+	Path        string          `json:"path"`
+	RowID       string          `json:"row_id"`
+	Slug        string          `json:"slug"`
+	GitID       string          `json:"git_id"`
+	Digest      document.Digest `json:"digest"`
+	UnknownKeys []string        `json:"unknown_keys,omitempty"`
+	ContentID   string          `json:"content_id"`
+	Parted      bool            `json:"parted"`
+}
+
+var intoBases = insertion{
+	table:  "mirror_bases",
+	common: []setColumn{{"organization_id", "uuid"}, {"identity", "text"}},
+	columns: []setColumn{
+		{"kind", "text"}, {"path", "text"}, {"row_id", "text"}, {"slug", "text"}, {"git_id", "text"}, {"digest", "text"},
+		{"unknown_keys", "jsonb"}, {"content_id", "text"}, {"parted", "boolean"},
+	},
+	conflict: "(organization_id, identity, kind, path) DO UPDATE SET row_id = excluded.row_id, slug = excluded.slug, git_id = excluded.git_id," +
+		" digest = excluded.digest, unknown_keys = excluded.unknown_keys, content_id = excluded.content_id, parted = excluded.parted",
 }
 
 // byKind groups paths, as columns hold them.

@@ -12,7 +12,6 @@ import (
 	"sync"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
@@ -102,22 +101,27 @@ func (d *DB) insertContents(tx *gorm.DB, organizationID string, contents map[str
 	for _, id := range stored {
 		delete(all, id)
 	}
-	var batch []contentRow
+	statement := "INSERT INTO mirror_contents (organization_id, id, encoding, data)" +
+		" SELECT ?, v.value ->> 0, v.value ->> 1, unhex(v.value ->> 2) FROM json_each(?) AS v WHERE true ON CONFLICT DO NOTHING"
+	if d.postgres {
+		statement = "INSERT INTO mirror_contents (organization_id, id, encoding, data)" +
+			" SELECT ?, v.value ->> 0, v.value ->> 1, decode(v.value ->> 2, 'hex') FROM json_array_elements(CAST(? AS json)) AS v WHERE true ON CONFLICT DO NOTHING"
+	}
+	var batch [][3]string
 	size := 0
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
 		// Another transaction may have stored the same meanwhile.
-		err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&batch).Error
+		err := tx.Exec(statement, organizationID, encode(batch)).Error
 		batch, size = nil, 0
 		return err
 	}
 	for _, id := range all.list() {
-		row := contentRow{OrganizationID: organizationID, ID: id}
-		row.Encoding, row.Data = pack(contents[id])
-		batch = append(batch, row)
-		size += len(row.Data)
+		encoding, data := pack(contents[id])
+		batch = append(batch, [3]string{id, encoding, hex.EncodeToString(data)})
+		size += len(data)
 		if len(batch) == contentBatchRows || size > contentBatchBytes {
 			if err := flush(); err != nil {
 				return err
@@ -129,7 +133,7 @@ func (d *DB) insertContents(tx *gorm.DB, organizationID string, contents map[str
 
 // packers are kept: making one costs more than what it packs.
 var packers = sync.Pool{New: func() any {
-	w, _ := flate.NewWriter(nil, flate.DefaultCompression) // the level is valid
+	w, _ := flate.NewWriter(nil, flate.BestSpeed) // the level is valid
 	return w
 }}
 

@@ -281,46 +281,84 @@ func (im *importing) agree() error {
 
 // consume deletes the changes that the import answers, its own among them.
 func (im *importing) consume() error {
+	items := map[mirror.RowKey]*item{}
+	for _, i := range im.items {
+		if !i.out() {
+			items[mirror.RowKey{Kind: i.table.kind, ID: i.id()}] = i
+		}
+	}
+	if err := im.hideTemporary(items); err != nil {
+		return err
+	}
+	own, err := im.own(items)
+	if err != nil {
+		return err
+	}
 	var consumed []int64
-	for _, k := range document.Kinds {
-		var written []*storedRow
-		items := map[string]*item{}
-		for _, i := range im.items {
-			if i.table == tables[k] && !i.out() {
-				written = append(written, readRow(k, i.record))
-				items[i.id()] = i
-			}
+	for key, i := range items {
+		if i.change.KeepChanges {
+			i.outcome.Own = own[key]
+			continue
 		}
-		if err := im.hideTemporary(items); err != nil {
-			return err
-		}
-		own, err := im.ownChanges(im.tx, im.mirror.OrganizationID, tables[k], written)
-		if err != nil {
-			return err
-		}
-		for id, i := range items {
-			if i.change.KeepChanges {
-				i.outcome.Own = own[id]
-				continue
-			}
-			consumed = append(append(consumed, own[id]...), i.change.Consume...)
-		}
+		consumed = append(append(consumed, own[key]...), i.change.Consume...)
 	}
 	return im.deleteChanges(im.tx, im.mirror.OrganizationID, consumed, nil)
 }
 
+// own are the captured changes of the rows that the import wrote, and that say what it
+// wrote. A locked row does, unless another program's trigger had a hand in it; a skill's
+// files may be another transaction's, and are read again.
+func (im *importing) own(items map[mirror.RowKey]*item) (map[mirror.RowKey][]int64, error) {
+	foreign, err := im.foreignTriggers(im.tx)
+	if err != nil {
+		return nil, err
+	}
+	written := map[document.Kind][]*item{}
+	for key, i := range items {
+		written[key.Kind] = append(written[key.Kind], i)
+	}
+	own := map[mirror.RowKey][]int64{}
+	kinds, ids := set{}, set{}
+	for k, items := range written {
+		if k != document.Skills && !foreign {
+			kinds[string(k)] = true
+			for _, i := range items {
+				ids[i.id()] = true
+			}
+			continue
+		}
+		rows := make([]*storedRow, len(items))
+		for n, i := range items {
+			rows[n] = readRow(k, i.record)
+		}
+		of, err := im.ownChanges(im.tx, im.mirror.OrganizationID, tables[k], rows)
+		if err != nil {
+			return nil, err
+		}
+		for id, changes := range of {
+			own[mirror.RowKey{Kind: k, ID: id}] = changes
+		}
+	}
+	changes, err := im.capturedOf(im.tx, im.mirror.OrganizationID, kinds.list(), ids.list())
+	for _, c := range changes {
+		key := mirror.RowKey{Kind: document.Kind(c.Kind), ID: c.RowID}
+		own[key] = append(own[key], c.ID)
+	}
+	return own, err
+}
+
 // hideTemporary rewrites what was captured of temporary slugs as if the rows had
 // gone to their new slugs at once.
-func (im *importing) hideTemporary(items map[string]*item) error {
-	for id, i := range items {
+func (im *importing) hideTemporary(items map[mirror.RowKey]*item) error {
+	for key, i := range items {
 		if !i.vacates || i.change.Action == mirror.RowDelete {
 			continue
 		}
-		of := im.tx.Where("organization_id = ? AND kind = ? AND row_id = ?", im.mirror.OrganizationID, i.table.kind, id).Session(&gorm.Session{})
-		if err := of.Where("slug_after = ?", "!"+id).Delete(&changeRow{}).Error; err != nil {
+		of := im.tx.Where("organization_id = ? AND kind = ? AND row_id = ?", im.mirror.OrganizationID, key.Kind, key.ID).Session(&gorm.Session{})
+		if err := of.Where("slug_after = ?", "!"+key.ID).Delete(&changeRow{}).Error; err != nil {
 			return err
 		}
-		if err := of.Model(&changeRow{}).Where("slug_before = ?", "!"+id).Update("slug_before", i.from).Error; err != nil {
+		if err := of.Model(&changeRow{}).Where("slug_before = ?", "!"+key.ID).Update("slug_before", i.from).Error; err != nil {
 			return err
 		}
 	}

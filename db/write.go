@@ -150,9 +150,7 @@ func (d *DB) ownChanges(tx *gorm.DB, organizationID string, t *table, written []
 		ids[i] = r.record.entity().ID
 		guards[ids[i]] = r.guard
 	}
-	var changes []changeRow
-	err := where(tx, d.inText("row_id", ids)).Select("id", "row_id").
-		Where("organization_id = ? AND kind = ? AND take = ''", organizationID, t.kind).Order("id").Find(&changes).Error
+	changes, err := d.capturedOf(tx, organizationID, []string{string(t.kind)}, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +169,33 @@ func (d *DB) ownChanges(tx *gorm.DB, organizationID string, t *table, written []
 		}
 	}
 	return own, nil
+}
+
+// capturedOf are the captured changes of rows, by their ids, but for what a person decided.
+func (d *DB) capturedOf(tx *gorm.DB, organizationID string, kinds, ids []string) (changes []changeRow, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err = where(tx, d.inText("row_id", ids), d.inText("kind", kinds)).Select("id", "kind", "row_id").
+		Where("organization_id = ? AND take = ''", organizationID).Order("id").Find(&changes).Error
+	return changes, err
+}
+
+// foreignTriggers reports whether another program's triggers stand on the tables of
+// entities: what they make of a write is more than what was written.
+func (d *DB) foreignTriggers(tx *gorm.DB) (found bool, err error) {
+	var names []string
+	for _, t := range tables {
+		names = append(names, t.name)
+	}
+	names = append(names, "skill_files")
+	query := "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ? AND name NOT GLOB tbl_name || '_confmirror_*')"
+	if d.postgres {
+		query = `SELECT EXISTS (SELECT 1 FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+			WHERE n.nspname = current_schema() AND c.relname IN ? AND NOT t.tgisinternal AND NOT starts_with(CAST(t.tgname AS text), 'confmirror_'))`
+	}
+	err = tx.Raw(query, names).Scan(&found).Error
+	return found, err
 }
 
 // deleteChanges consumes captured changes, but those of the skills given.
