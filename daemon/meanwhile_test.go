@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -60,6 +61,31 @@ func TestRewrittenAfterALostFirstSettle_F1(t *testing.T) {
 		}
 		if n := c.query("SELECT count(*) FROM conflicts WHERE reason = 'history_rewritten' AND CAST(database AS TEXT) LIKE '%%of a lost commit%%'"); n != "1" {
 			t.Errorf("%s conflicts: what the branch lost is nowhere", n)
+		}
+	})
+}
+
+// The import of a server's tools may stand while nobody has looked at its toolkits yet.
+func TestToolkitsOfAServerWhoseSettleWasLost_E4(t *testing.T) {
+	eachClocked(t, func(c *clocked) {
+		c.insert("mcp_servers", "slug", "'s'", "name", "'S'", "type", "'stdio'", "command", "'x'", "tools", "'{}'")
+		c.insert("toolkits", "slug", "'a'", "name", "'A'", "integrations", `'{"s":{"tools":["t"]}}'`)
+		c.run()
+		if got := c.query("SELECT git_integration FROM toolkits"); !strings.Contains(got, "MISSING_TOOL") {
+			t.Fatalf("status: %s", got)
+		}
+		c.commit(bitbuckettest.Write("mcp-servers/s.json", `{"slug":"s","name":"S","type":"stdio","command":"x","tools":{"t":{}}}`))
+		lost := &boundary{step: 1, err: errCrash}
+		runner := &mirror.Runner{Store: failingStore{c.store, lost}, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: c.now, Logger: c.logger()}
+		if _, err := runner.Run(t.Context(), c.load(), c.clone, mirror.Request{RunID: uuid.NewString(), Trigger: "test", Look: true}); err == nil {
+			t.Fatal("the run settled")
+		}
+		if got := c.query("SELECT tools FROM mcp_servers"); !strings.Contains(got, "t") {
+			t.Fatalf("the server was not imported: %s", got)
+		}
+		c.run()
+		if got := c.query("SELECT git_integration FROM toolkits"); strings.Contains(got, "MISSING_TOOL") {
+			t.Errorf("the error stays: %s", got)
 		}
 	})
 }

@@ -19,10 +19,12 @@ type view struct {
 	main      string // the remote's main branch; "" if it was not asked
 	rewritten bool
 	portion   portion       // of the run's agenda
+	complete  bool          // everything is compared anew
 	unmissed  bool          // a new server is missed by nobody whom the agenda does not name
 	files     map[Key]*File // what git changed of it, read
 	obs       *Observation
 	subjects  []*Subject
+	others    map[string]bool // MCP servers that may be other ones by this plan
 	servers   map[string]document.Server
 	left      map[Key]*Unsettled
 	// landed are the commits of intents that the branch contains: somebody may have
@@ -69,6 +71,7 @@ func (r *run) withDependents(ctx context.Context, v *view) (*view, error) {
 			asked[slug] = true
 		}
 		if len(asked) == known {
+			v.others = asked
 			return v, nil
 		}
 		again := view{head: v.head, looked: v.looked, main: v.main, rewritten: v.rewritten}
@@ -128,7 +131,7 @@ func (r *run) join(ctx context.Context, v *view, servers []string, database func
 			return nil, err
 		}
 	}
-	v.unmissed = r.agenda.unmissed
+	v.unmissed, v.complete = r.agenda.unmissed, r.agenda.complete
 	if err := v.refresh(ctx, m, r.Store); err != nil {
 		return nil, err
 	}
@@ -451,8 +454,11 @@ func (v *view) load(ctx context.Context, m *Mirror, store Store) error {
 			bases = append(bases, s.Base)
 		}
 		if s.Kind == document.Toolkits {
+			if !v.complete {
+				s.vouch(v.others)
+			}
 			for _, doc := range []*document.Document{s.visible, s.File.Document} {
-				if doc != nil {
+				if doc != nil && !s.vouchedFor(doc) {
 					for _, slug := range doc.Integrations() {
 						slugs[slug] = true
 					}

@@ -65,6 +65,10 @@ func (p *planner) judgeReferences() {
 		}
 		switch d.Effect {
 		case Converge:
+			if d.vouchedFor(d.Document) {
+				d.Problem = nil
+				continue
+			}
 			problem := document.CheckReferences(d.Document, servers)
 			if problem != nil && d.gitChange() == changed && d.writesRow() {
 				// What the database names alone does not stop the file's import.
@@ -85,7 +89,10 @@ func (p *planner) judgeReferences() {
 			d.Problem = problem
 		case Nothing:
 			if d.live() && d.visible != nil {
-				d.Problem = document.CheckReferences(d.visible, servers)
+				d.Problem = nil
+				if !d.vouchedFor(d.visible) {
+					d.Problem = document.CheckReferences(d.visible, servers)
+				}
 			}
 		}
 	}
@@ -127,7 +134,8 @@ func (v *view) otherServers(ctx context.Context, m *Mirror, store Store) ([]stri
 			slugs[s.Row.Slug] = true
 		}
 	}
-	var edited []*Subject // in the database: what they offered is said by their bases
+	settled := len(m.ImportedFrom) == 0 // else an import may have brought a base up to date whose toolkits nobody looked at
+	var edited []*Subject               // in the database: what they offered is said by their bases
 	var bases []*Base
 	for _, s := range v.subjects {
 		if s.Kind != document.MCPServers {
@@ -136,10 +144,10 @@ func (v *view) otherServers(ctx context.Context, m *Mirror, store Store) ([]stri
 		s.prepare()
 		db, git := s.databaseChange(), s.gitChange()
 		switch {
-		case s.Base != nil && db == same && git == same && !s.Edited:
+		case s.Base != nil && db == same && git == same && !s.Edited && settled:
 		case v.unmissed && s.Base == nil && (s.Row == nil || !s.File.Exists()): // new on one side only
 		case s.Base == nil || s.Replaced || !s.live() || s.Row.Slug != s.Base.Slug || s.Left != nil || s.Target != nil || s.Taken != "" || git == deleted,
-			db == invalid || db == same && s.Edited || s.Row.Integration.Error != nil: // the database was ahead of the base, or is
+			db == invalid || db == same && (s.Edited || git == same) || s.Row.Integration.Error != nil: // the database was ahead of the base, or is
 			concerned(s)
 		case db == changed:
 			edited = append(edited, s)
@@ -162,6 +170,20 @@ func (v *view) otherServers(ctx context.Context, m *Mirror, store Store) ([]stri
 		}
 	}
 	return slices.Sorted(maps.Keys(slugs)), nil
+}
+
+// vouch notes that the toolkit's row names servers that were found to offer what it wants,
+// and that none of them is among those which may be others now: most edits of a toolkit
+// leave its servers alone, and then nothing has to be known of them.
+func (s *Subject) vouch(others map[string]bool) {
+	s.vouched = s.Base != nil && !s.Replaced && s.Left == nil && s.TargetLeft == nil && s.Taken == "" &&
+		s.live() && s.Row.Problem == nil && s.Row.Integration.Error == nil && s.databaseChange() == same &&
+		!slices.ContainsFunc(s.visible.Integrations(), func(slug string) bool { return others[slug] })
+}
+
+// vouchedFor reports whether a document of the toolkit names what its row names, which is there.
+func (s *Subject) vouchedFor(d *document.Document) bool {
+	return s.vouched && (d == s.visible || d.SameIntegrations(s.visible))
 }
 
 // sameServer reports whether a reference check finds the same in both.

@@ -3,12 +3,18 @@ package document
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
 
 // Integrations lists the MCP servers that a toolkit names, sorted; nil for other kinds.
 func (d *Document) Integrations() []string { return d.References(MCPServers) }
+
+// SameIntegrations reports whether two toolkits name the same MCP servers and want the same of them.
+func (d *Document) SameIntegrations(other *Document) bool {
+	return reflect.DeepEqual(d.Fields["integrations"], other.Fields["integrations"])
+}
 
 // Referable are the kinds whose entities a toolkit names by slug.
 var Referable = []Kind{MCPServers, Commands, Skills}
