@@ -148,7 +148,7 @@ func (d *DB) save(tx *gorm.DB, t *table, row record, isNew bool, next *document.
 	if isSkill {
 		drop, files = putFiles(skill, next)
 	} else {
-		put(row, next)
+		put(row, next, nil)
 	}
 	if isNew {
 		err = t.create(tx, []record{row})

@@ -138,13 +138,16 @@ func (d *DB) connected(tx *gorm.DB, organizationID string) error {
 // take locks a kind's rows in the order of their ids, compares each with what was
 // planned on, and prepares what to write.
 func (im *importing) take(k document.Kind) error {
+	rows, err := im.untouched(k)
+	if err != nil {
+		return err
+	}
 	var ids []string
 	for _, i := range im.items {
-		if i.table == tables[k] && i.change.Row != nil {
+		if i.table == tables[k] && i.change.Row != nil && rows[i.change.Row.ID] == nil {
 			ids = append(ids, i.change.Row.ID)
 		}
 	}
-	rows := map[string]*storedRow{}
 	if len(ids) > 0 {
 		locked, err := im.loadIDs(im.lockFree(im.tx), im.mirror.OrganizationID, tables[k], ids)
 		if err != nil {
@@ -181,7 +184,7 @@ func (i *item) create(organizationID string, now timestamp) {
 	e := i.record.entity()
 	e.ID, e.OrganizationID, e.CreatedAt, e.UpdatedAt = uuid.NewString(), organizationID, now, now
 	e.GitIntegration = encode(i.change.Integration)
-	put(i.record, document.Absorb(i.change.Document, nil))
+	put(i.record, document.Absorb(i.change.Document, nil), nil)
 	if skill, ok := i.record.(*skillRow); ok {
 		i.files = skill.Files
 	}
@@ -208,7 +211,7 @@ func (i *item) update(r *storedRow, now timestamp) {
 		i.dropFiles, i.files = putFiles(skill, stored)
 		return
 	}
-	put(i.record, stored)
+	put(i.record, stored, r.document)
 }
 
 // moves are what the writes that stand do to secret values.
@@ -226,7 +229,7 @@ func (im *importing) moves() []*secretMove {
 func (im *importing) returnKept() error {
 	changed, err := im.returnSecrets(im.tx, im.mirror.OrganizationID, im.moves())
 	for _, m := range changed {
-		put(m.record, m.next)
+		put(m.record, m.next, nil)
 	}
 	return err
 }

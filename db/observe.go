@@ -117,7 +117,10 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 			SlugBefore: c.SlugBefore, SlugAfter: c.SlugAfter, Named: c.Named, Take: document.Policy(c.Take),
 		})
 	}
-	return o, s.fill(o)
+	if err := s.fill(o); err != nil || len(q.Entries) == 0 {
+		return o, err
+	}
+	return o, s.keepStored(o.Rows) // to be imported into, most likely
 }
 
 func (s *observing) intents(o *mirror.Observation) error {

@@ -87,6 +87,7 @@ type table struct {
 	kind   document.Kind
 	name   string
 	blank  func() record
+	copy   func(record) record
 	find   func(*gorm.DB) ([]record, error)
 	create func(*gorm.DB, []record) error
 }
@@ -111,6 +112,7 @@ func tableOf[T any, P interface {
 		kind:  kind,
 		name:  name,
 		blank: func() record { return P(new(T)) },
+		copy:  func(r record) record { c := *r.(P); return P(&c) },
 		find: func(tx *gorm.DB) ([]record, error) {
 			var rows []T
 			if err := tx.Find(&rows).Error; err != nil {

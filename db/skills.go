@@ -299,7 +299,7 @@ func putFiles(skill *skillRow, stored *document.Document) (drop []string, write 
 	for _, f := range skill.Files {
 		was[f.Path] = f
 	}
-	put(skill, stored)
+	put(skill, stored, nil)
 	for _, f := range skill.Files {
 		old, there := was[f.Path]
 		delete(was, f.Path)

@@ -148,9 +148,9 @@ func (s *storedRow) credentials() bool {
 }
 
 // put writes a document in stored form into the record's columns, and notes which of them
-// say something else now. What is absent becomes NULL, what the kind does not define goes
-// into extra.
-func put(r record, stored *document.Document) {
+// say something else now; was is what they said, if that is known. What is absent becomes
+// NULL, what the kind does not define goes into extra.
+func put(r record, stored, was *document.Document) {
 	e := r.entity()
 	if e.Slug != stored.Slug {
 		e.Slug = stored.Slug
@@ -179,7 +179,10 @@ func put(r record, stored *document.Document) {
 		return
 	}
 	for _, c := range r.cells() {
-		write(c, stored.Fields[c.column])
+		value := stored.Fields[c.column]
+		if was == nil || value == nil || !reflect.DeepEqual(was.Fields[c.column], value) {
+			write(c, value)
+		}
 	}
 	extra := unspeakable(stored.Kind, e.Extra)
 	for _, key := range stored.UnknownKeys() {

@@ -40,6 +40,9 @@ type Row struct {
 	// Credentials: the row of an MCP server holds secret entries or auth.
 	Credentials bool
 	Integration GitIntegration
+	// Stored is the store's own: what it read, secrets included, for an Import that finds
+	// the row untouched.
+	Stored any `json:"-"`
 }
 
 // Base is what both sides last agreed on for one entity.
