@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
@@ -13,57 +12,46 @@ import (
 
 // A burst of changes is planned in parts: time and memory of a round do not grow with
 // the burst, and what is exported first does not wait for the rest. A part is complete
-// where it matters (see [observing.pick]).
+// where it matters (see [observing.pick]). Indexes lead to it alone: if each part read all
+// that still waits, a burst would cost the square of its size.
+
+// together tells, by what a write did, the changes that belong into every part until they
+// are settled: rows that gave their slugs up, by a rename, a deletion or by becoming
+// private, since another row may have taken them and the brake counts deletions together;
+// whole kinds; and what a person decided. (The index mirror_changes_together has this very
+// condition.) A row that is gone was left so by a write, and its other changes come with
+// that one. The capture notes it, because asking the rows means to ask for each of them.
+const together = "gone OR take <> '' OR row_id = '' OR slug_after = '' OR (slug_before <> '' AND slug_before <> slug_after)"
 
 // pick loads the captured changes. Of more than the limit it loads the oldest ones, or
-// none where the query names entities itself, which are a part of their own; and with them
-// what must not be told apart: the other changes of the same rows; rows
-// that gave their slugs up, by a rename, a deletion or by becoming private, since another
-// row may have taken them and the brake counts deletions together; whole kinds; and what
-// a person decided. waiting is how many are left.
-func (s *observing) pick(q mirror.Query) (waiting int, err error) {
+// none where the query names entities itself, which are a part of their own; and with
+// them what must not be told apart. partial says that this may not be all.
+func (s *observing) pick(q mirror.Query) (partial bool, err error) {
 	if q.Limit == 0 {
-		return 0, s.mine().Order("id").Find(&s.changes).Error
+		return false, s.mine().Order("id").Find(&s.changes).Error
 	}
-	if err := s.mine().Order("id").Limit(q.Limit + 1).Find(&s.changes).Error; err != nil || len(s.changes) <= q.Limit {
-		return 0, err
+	if err := s.inOrder().Order("id").Limit(q.Limit + 1).Find(&s.changes).Error; err != nil || len(s.changes) <= q.Limit {
+		return false, err
 	}
-	var all int64
-	if err := s.mine().Model(&changeRow{}).Count(&all).Error; err != nil {
-		return 0, err
-	}
-	last := int64(0)
-	inseparable := anyOf{clause.Expr{SQL: "take <> '' OR row_id = '' OR described OR slug_after = '' OR (slug_before <> '' AND slug_before <> slug_after)"}}
+	s.changes = s.changes[:q.Limit]
 	if len(q.Entries)+len(q.Rows) > 0 {
 		s.changes = nil
-	} else {
-		s.changes = s.changes[:q.Limit]
-		last = s.changes[q.Limit-1].ID
-		rows := set{}
-		for _, c := range s.changes {
-			rows[c.RowID] = true
-		}
-		inseparable = append(inseparable, s.inText("row_id", rows.list()))
 	}
-	var special []changeRow
-	if err := where(s.mine(), inseparable).Where("id > ?", last).Find(&special).Error; err != nil {
-		return 0, err
-	}
-	for _, k := range document.Kinds {
-		gone, err := s.gone(tables[k], k, last)
-		if err != nil {
-			return 0, err
-		}
-		special = append(special, gone...)
-	}
-	s.take(special)
-	return int(all) - len(s.changes), nil
+	var inseparable []changeRow
+	err = s.mine().Where(together).Find(&inseparable).Error
+	s.take(inseparable)
+	return true, err
 }
 
 // mine are the organization's captured changes.
 func (s *observing) mine() *gorm.DB {
 	return s.tx.Where("organization_id = ?", s.mirror.OrganizationID)
 }
+
+// inOrder are the same, for who wants the oldest of many. (The index mirror_changes_order
+// has this very condition, so that it serves nobody else: a planner that thinks the queue
+// short would take it for whatever the organization is asked for, and read all.)
+func (s *observing) inOrder() *gorm.DB { return s.mine().Where("id > 0") }
 
 // take adds changes, in order and once.
 func (s *observing) take(changes []changeRow) {
@@ -72,32 +60,47 @@ func (s *observing) take(changes []changeRow) {
 	s.changes = slices.CompactFunc(s.changes, func(a, b changeRow) bool { return a.ID == b.ID })
 }
 
-// takeLoaded takes the changes of all rows that were loaded, for whatever reason: a row is
-// never planned without them, since an edit made before a bad file came is not one made
-// after it. It returns how many they are.
-func (s *observing) takeLoaded() (int, error) {
-	kinds, ids := set{}, set{} // the index has both
+// complete takes the other changes of all rows that were loaded, for whatever reason, or
+// that a change names: a row is never planned without them, since an edit made before a
+// bad file came is not one made after it.
+func (s *observing) complete() error {
+	keys := make(map[mirror.RowKey]bool, len(s.rows)+len(s.changes))
 	for key := range s.rows {
-		kinds[string(key.Kind)], ids[key.ID] = true, true
+		keys[key] = true
 	}
-	before := len(s.changes)
-	var changes []changeRow
-	err := where(s.mine(), s.inText("kind", kinds.list()), s.inText("row_id", ids.list())).Find(&changes).Error
+	for _, c := range s.changes { // of a row that is not there any more, too
+		keys[mirror.RowKey{Kind: document.Kind(c.Kind), ID: c.RowID}] = true
+	}
+	var kinds, ids []string
+	for key := range keys {
+		kinds, ids = append(kinds, string(key.Kind)), append(ids, key.ID)
+	}
+	changes, err := s.changesOf(kinds, ids)
 	s.take(changes)
-	return len(s.changes) - before, err
+	return err
 }
 
-// gone are the later changes of rows that are deleted, private or not there any more.
-func (s *observing) gone(t *table, k document.Kind, after int64) (changes []changeRow, err error) {
-	id := "c.row_id"
-	if s.postgres {
-		id = "CAST(NULLIF(c.row_id, '') AS uuid)"
+// changesOf are the changes of the rows with these kinds and ids. No statistics tell
+// PostgreSQL's planner how full a queue is at the moment: a list it might look for in
+// all that waits, one entry after the other, so it is made to look each one up.
+func (s *observing) changesOf(kinds, ids []string) (changes []changeRow, err error) {
+	if !s.postgres { // the index has both
+		err = where(s.mine(), s.inText("kind", kinds), s.inText("row_id", ids)).Find(&changes).Error
+		return changes, err
 	}
-	condition := "e.id IS NULL OR e.deleted_at IS NOT NULL"
-	if t.hasOwners() {
-		condition += " OR e.owner_id IS NOT NULL"
-	}
-	err = s.tx.Raw("SELECT c.* FROM mirror_changes AS c LEFT JOIN "+t.name+" AS e ON e.id = "+id+
-		" WHERE c.organization_id = ? AND c.kind = ? AND c.id > ? AND ("+condition+")", s.mirror.OrganizationID, string(k), after).Scan(&changes).Error
+	err = s.tx.Raw(`SELECT c.* FROM unnest(CAST(? AS text[]), CAST(? AS text[])) AS r (kind, id) CROSS JOIN LATERAL
+			(SELECT * FROM mirror_changes WHERE organization_id = ? AND kind = r.kind AND row_id = r.id OFFSET 0) AS c`,
+		textArray(kinds), textArray(ids), s.mirror.OrganizationID).Scan(&changes).Error
 	return changes, err
+}
+
+// countedParts bounds what is counted of a burst, and with it what counting costs a part.
+const countedParts = 40
+
+// waiting counts the changes that were left out, as far as some parts.
+func (s *observing) waiting(q mirror.Query) (int, error) {
+	var n int64
+	some := s.inOrder().Model(&changeRow{}).Select("1").Limit(len(s.changes) + countedParts*q.Limit)
+	err := s.tx.Table("(?) AS counted", some).Count(&n).Error
+	return int(n) - len(s.changes), err
 }

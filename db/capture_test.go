@@ -12,6 +12,7 @@ func init() {
 	storeCases["capture of inserts and deletes"] = testCaptureRows
 	storeCases["capture of skill files"] = testCaptureFiles
 	storeCases["capture of a move"] = testCaptureMove
+	storeCases["capture of rows that go"] = testCaptureGone
 	storeCases["capture leaves private rows alone"] = testCapturePrivate
 	storeCases["capture of a truncation"] = testCaptureTruncate
 	storeCases["capture in a rolled back transaction"] = testCaptureRollback
@@ -119,6 +120,25 @@ func testCaptureMove(t *testing.T, w *world) {
 	w.exec(`UPDATE toolkits SET organization_id = ?`, other.OrganizationID)
 	w.equal(w.captured(w.org()), []string{"toolkits a>"})
 	w.equal(w.captured(other.OrganizationID), []string{"toolkits >a"})
+}
+
+func testCaptureGone(t *testing.T, w *world) {
+	for _, tbl := range tables {
+		w.exec(`INSERT INTO `+tbl.name+` (organization_id, slug) VALUES (?, 'a')`, w.org())
+		w.consumeAll()
+		type write struct{ set, gone string }
+		writes := []write{{"name = 'A'", "0"}, {"deleted_at = created_at", "1"}, {"name = 'B'", "1"}, {"deleted_at = NULL", "0"}}
+		if tbl.hasOwners() {
+			writes = append(writes, write{"owner_id = 'ada'", "1"}, write{"owner_id = NULL", "0"})
+		}
+		for _, write := range writes {
+			w.exec(`UPDATE ` + tbl.name + ` SET ` + write.set)
+			if got := w.text(`SELECT count(*) FROM mirror_changes WHERE gone`); got != write.gone {
+				t.Errorf("%s: %s: %s changes say that the row is gone", tbl.name, write.set, got)
+			}
+			w.consumeAll()
+		}
+	}
 }
 
 func testCapturePrivate(t *testing.T, w *world) {

@@ -94,8 +94,8 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	if err := s.counts(o, q); err != nil {
 		return nil, err
 	}
-	var err error
-	if o.Waiting, err = s.pick(q); err != nil {
+	partial, err := s.pick(q)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.intents(o); err != nil {
@@ -104,12 +104,13 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	if err := s.some(q, o.Intents); err != nil {
 		return nil, err
 	}
-	if o.Waiting > 0 && len(s.rows) > 0 {
-		n, err := s.takeLoaded()
-		if err != nil {
+	if partial {
+		if err := s.complete(); err != nil {
 			return nil, err
 		}
-		o.Waiting -= n
+		if o.Waiting, err = s.waiting(q); err != nil {
+			return nil, err
+		}
 	}
 	for _, c := range s.changes {
 		o.Changes = append(o.Changes, mirror.Change{

@@ -176,7 +176,7 @@ type Pair struct {
 // A base's row that is missing here is gone for good.
 type Observation struct {
 	Changes []Change
-	// Waiting counts the captured changes beyond Query.Limit.
+	// Waiting counts the captured changes beyond Query.Limit; of very many the first ones.
 	Waiting   int
 	Rows      []*Row
 	Bases     []*Base
