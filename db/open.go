@@ -45,15 +45,16 @@ type Options struct {
 
 // DB is the database. It is safe for use by many goroutines.
 type DB struct {
-	gorm     *gorm.DB
-	sql      *sql.DB
-	postgres bool   // else SQLite
-	url      string // PostgreSQL's, for connections of their own
-	file     string // SQLite's
-	sealer   *Sealer
-	limits   atomic.Pointer[document.Limits]
-	log      *slog.Logger
-	now      func() time.Time
+	gorm      *gorm.DB
+	sql       *sql.DB
+	postgres  bool   // else SQLite
+	url       string // PostgreSQL's, for connections of their own
+	file      string // SQLite's
+	sealer    *Sealer
+	limits    atomic.Pointer[document.Limits]
+	refreshes refreshes
+	log       *slog.Logger
+	now       func() time.Time
 }
 
 // Open connects to the database, and makes the embedded one's file. It does not migrate.
