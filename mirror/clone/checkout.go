@@ -24,6 +24,7 @@ func (c *Clone) Checkout(ctx context.Context, head mirror.Hash) error {
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
+	defer func() { c.store.recent = recentBlobs{} }()
 	to, err := c.commitID(head)
 	if err != nil {
 		return err
@@ -320,9 +321,12 @@ func (w *checkoutRun) write(ch *change, name string, tasks chan<- func()) error 
 			return nil
 		}
 	}
-	size, err := w.c.store.size(ch.new.id)
-	if err != nil {
-		return err
+	data, size := w.c.store.recent.get(ch.new.id), int64(0)
+	if data == nil {
+		var err error
+		if data, size, err = w.c.store.blob(ch.new.id, streamFile); err != nil {
+			return err
+		}
 	}
 	if size > streamFile {
 		r, err := w.c.store.stream(ch.new.id)
@@ -332,10 +336,6 @@ func (w *checkoutRun) write(ch *change, name string, tasks chan<- func()) error 
 		defer r.Close()
 		stat, err := w.c.placeFile(d, name, ch, content{stream: r, id: ch.new.id, size: size}, w.keep)
 		w.done(file, stat, err)
-		return err
-	}
-	data, err := w.c.store.read(ch.new.id, plumbing.BlobObject)
-	if err != nil {
 		return err
 	}
 	d.uses.Add(1)

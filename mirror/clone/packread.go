@@ -123,17 +123,43 @@ func (s *packSet) read(id plumbing.Hash) (plumbing.ObjectType, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return s.readAt(p, offset, 0)
+	return s.readAt(p, offset, 0, maxDeltaObject)
 }
 
-func (s *packSet) readAt(p *packReader, offset int64, depth int) (plumbing.ObjectType, []byte, error) {
+// readUpTo is read for an object of at most limit bytes; the error is a largeError if it
+// has more. Of a delta nothing but itself is inflated to know that.
+func (s *packSet) readUpTo(id plumbing.Hash, limit int64) (plumbing.ObjectType, []byte, error) {
+	p, offset, err := s.find(id)
+	if err != nil {
+		return 0, nil, err
+	}
+	return s.readAt(p, offset, 0, limit)
+}
+
+// largeError is the size of an object that has more bytes than were asked for.
+type largeError int64
+
+func (e largeError) Error() string { return fmt.Sprintf("has %d bytes", int64(e)) }
+
+// readAt inflates the object at an offset. limit counts for that object: bases and deltas
+// are bounded otherwise.
+func (s *packSet) readAt(p *packReader, offset int64, depth int, limit int64) (plumbing.ObjectType, []byte, error) {
 	e, err := p.entry(offset)
 	if err != nil {
 		return 0, nil, err
 	}
+	if e.kind < plumbing.OFSDeltaObject && e.size > limit && depth == 0 {
+		e.done()
+		return 0, nil, largeError(e.size)
+	}
 	data, err := e.content()
 	if err != nil || e.kind < plumbing.OFSDeltaObject {
 		return e.kind, data, err
+	}
+	if size, err := resultSize(bytes.NewReader(data)); err != nil {
+		return 0, nil, err
+	} else if size > limit && depth == 0 {
+		return 0, nil, largeError(size)
 	}
 	if depth++; depth > maxPackChain {
 		return 0, nil, fmt.Errorf("%w: chain of deltas", errPack)
@@ -148,7 +174,7 @@ func (s *packSet) readAt(p *packReader, offset int64, depth int) (plumbing.Objec
 	at := basePlace{p, e.baseOffset}
 	base, ok := s.bases.get(at)
 	if !ok {
-		if base.kind, base.data, err = s.readAt(p, e.baseOffset, depth); err != nil {
+		if base.kind, base.data, err = s.readAt(p, e.baseOffset, depth, limit); err != nil {
 			return 0, nil, err
 		}
 		s.bases.put(at, base)
@@ -176,11 +202,15 @@ func (s *packSet) objectSize(id plumbing.Hash) (int64, error) {
 		return 0, err
 	}
 	defer inflaters.Put(z)
-	b := bufio.NewReaderSize(z, 32)
-	if _, err := binary.ReadUvarint(b); err != nil {
+	return resultSize(bufio.NewReaderSize(z, 32))
+}
+
+// resultSize is the size of what a delta makes, which its beginning says.
+func resultSize(delta io.ByteReader) (int64, error) {
+	if _, err := binary.ReadUvarint(delta); err != nil {
 		return 0, unexpected(err)
 	}
-	size, err := binary.ReadUvarint(b)
+	size, err := binary.ReadUvarint(delta)
 	if err != nil || size > maxDeltaObject {
 		return 0, errPack
 	}
@@ -199,7 +229,7 @@ func (s *packSet) stream(id plumbing.Hash) (io.ReadCloser, error) {
 	}
 	if e.kind >= plumbing.OFSDeltaObject {
 		e.done()
-		_, data, err := s.readAt(p, offset, 0)
+		_, data, err := s.readAt(p, offset, 0, maxDeltaObject)
 		return io.NopCloser(bytes.NewReader(data)), err
 	}
 	z, err := newInflater(e.r)

@@ -93,20 +93,18 @@ func describe(mode uint32) string {
 
 // readFile reads one blob within the limits.
 func (c *Clone) readFile(id plumbing.Hash, file string) ([]byte, *document.Problem, error) {
-	size, err := c.store.size(id)
+	limit := c.o.Limits.MaxFileSize
+	data, size, err := c.store.blob(id, limit)
 	if err != nil {
 		return c.missing(id, file, err)
 	}
-	if limit := c.o.Limits.MaxFileSize; size > limit {
+	if size > limit {
 		return nil, unreadable(file, "it has %d bytes, the limit is %d", size, limit), nil
-	}
-	data, err := c.store.read(id, plumbing.BlobObject)
-	if err != nil {
-		return c.missing(id, file, err)
 	}
 	if strings.HasPrefix(string(data[:min(len(data), len(lfsPrefix))]), lfsPrefix) {
 		return nil, unreadable(file, "it is a Git LFS pointer, and LFS content is not read"), nil
 	}
+	c.store.recent.put(id, data)
 	return data, nil, nil
 }
 

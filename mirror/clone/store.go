@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"strings"
@@ -31,6 +32,7 @@ type store struct {
 	// somebody's "git gc" replaces packs under us.
 	packsAt   time.Time
 	trees     *treeCache
+	recent    recentBlobs
 	loose     pile
 	packCount int // of packs that may be merged
 }
@@ -208,21 +210,88 @@ func (s *store) read(id plumbing.Hash, kind plumbing.ObjectType) (data []byte, e
 	return data, err
 }
 
+// blob reads a file of at most limit bytes; of a larger one it tells the size only.
+func (s *store) blob(id plumbing.Hash, limit int64) (data []byte, size int64, err error) {
+	err = s.again(id, func() error {
+		kind, got, err := s.readUpTo(id, limit)
+		if large, ok := errors.AsType[largeError](err); ok {
+			size = int64(large)
+			return nil
+		}
+		if err == nil && kind != plumbing.BlobObject {
+			err = fmt.Errorf("is a %s, not a %s", kind, plumbing.BlobObject)
+		}
+		if err == nil && hashObject(kind, got) != id {
+			err = errors.New("its content is damaged")
+		}
+		data, size = got, int64(len(got))
+		return err
+	})
+	return data, size, err
+}
+
+// recentBlobs are files that were read to be imported, which a checkout writes into the
+// working tree next. The zero value is empty.
+type recentBlobs struct {
+	data map[plumbing.Hash][]byte
+	used int
+}
+
+const (
+	recentSize  = 4 << 20
+	recentLarge = 64 << 10 // is not kept
+)
+
+func (r *recentBlobs) put(id plumbing.Hash, data []byte) {
+	if len(data) > recentLarge {
+		return
+	}
+	if r.used += len(data); r.used > recentSize || r.data == nil {
+		r.data, r.used = map[plumbing.Hash][]byte{}, len(data)
+	}
+	r.data[id] = data
+}
+
+// get is nil for a file that is not there, or that somebody wrote into.
+func (r *recentBlobs) get(id plumbing.Hash) []byte {
+	if data := r.data[id]; data != nil && hashObject(plumbing.BlobObject, data) == id {
+		return data
+	}
+	return nil
+}
+
+// readUpTo is readUnverified for an object of at most limit bytes, else a largeError.
+func (s *store) readUpTo(id plumbing.Hash, limit int64) (plumbing.ObjectType, []byte, error) {
+	kind, data, err := s.packs.readUpTo(id, limit)
+	if large := largeError(0); err == nil || errors.As(err, &large) {
+		return kind, data, err
+	}
+	return s.looseUpTo(id, limit, err)
+}
+
 func (s *store) readUnverified(id plumbing.Hash) (plumbing.ObjectType, []byte, error) {
 	kind, data, err := s.packs.read(id)
 	if err == nil {
 		return kind, data, nil
 	}
-	// What a pack lacks, or has damaged, may be a file of its own.
-	kind, size, r, lerr := s.openLooseContent(id)
+	return s.looseUpTo(id, math.MaxInt64, err)
+}
+
+// looseUpTo reads what a pack lacks, or has damaged, and what may be a file of its own;
+// inPacks is why it was not read there.
+func (s *store) looseUpTo(id plumbing.Hash, limit int64, inPacks error) (plumbing.ObjectType, []byte, error) {
+	kind, size, r, err := s.openLooseContent(id)
 	switch {
-	case errors.Is(lerr, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, nil, inPacks
+	case err != nil:
 		return 0, nil, err
-	case lerr != nil:
-		return 0, nil, lerr
 	}
 	defer r.Close()
-	data, err = inflateExactly(r, size)
+	if size > limit {
+		return 0, nil, largeError(size)
+	}
+	data, err := inflateExactly(r, size)
 	return kind, data, err
 }
 
