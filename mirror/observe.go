@@ -454,7 +454,7 @@ func (v *view) load(ctx context.Context, m *Mirror, store Store) error {
 			bases = append(bases, s.Base)
 		}
 		if s.Kind == document.Toolkits {
-			if !v.complete {
+			if !v.complete && m.settled() {
 				s.vouch(v.others)
 			}
 			for _, doc := range []*document.Document{s.visible, s.File.Document} {

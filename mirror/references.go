@@ -134,8 +134,7 @@ func (v *view) otherServers(ctx context.Context, m *Mirror, store Store) ([]stri
 			slugs[s.Row.Slug] = true
 		}
 	}
-	settled := len(m.ImportedFrom) == 0 // else an import may have brought a base up to date whose toolkits nobody looked at
-	var edited []*Subject               // in the database: what they offered is said by their bases
+	var edited []*Subject // in the database: what they offered is said by their bases
 	var bases []*Base
 	for _, s := range v.subjects {
 		if s.Kind != document.MCPServers {
@@ -144,7 +143,7 @@ func (v *view) otherServers(ctx context.Context, m *Mirror, store Store) ([]stri
 		s.prepare()
 		db, git := s.databaseChange(), s.gitChange()
 		switch {
-		case s.Base != nil && db == same && git == same && !s.Edited && settled:
+		case s.Base != nil && db == same && git == same && !s.Edited && m.settled():
 		case v.unmissed && s.Base == nil && (s.Row == nil || !s.File.Exists()): // new on one side only
 		case s.Base == nil || s.Replaced || !s.live() || s.Row.Slug != s.Base.Slug || s.Left != nil || s.Target != nil || s.Taken != "" || git == deleted,
 			db == invalid || db == same && (s.Edited || git == same) || s.Row.Integration.Error != nil: // the database was ahead of the base, or is

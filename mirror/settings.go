@@ -109,5 +109,9 @@ func (m *Mirror) readFrom() []Hash {
 	return append([]Hash{m.Cursor}, m.ImportedFrom...)
 }
 
+// settled: no import stands whose run did not settle. After one, a server may be as it was
+// agreed on, and its toolkits judged by nobody.
+func (m *Mirror) settled() bool { return len(m.ImportedFrom) == 0 }
+
 // Branch is the branch that is mirrored.
 func (m *Mirror) Branch() string { return m.Identity.Branch }
