@@ -38,7 +38,8 @@ type Runner struct {
 	Committer Signature // author of commits that name no person
 	Now       func() time.Time
 	Logger    *slog.Logger
-	// Part is about how many changes of either side a round of a run plans; 0 is all at once.
+	// Part is about how many changes a round of a run plans, half as many where they are
+	// git's; 0 is all at once.
 	Part int
 	// Progress, if set, hears of each stage of a run.
 	Progress func(Progress)
