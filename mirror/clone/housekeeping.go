@@ -74,7 +74,7 @@ func (s *store) merge(ctx context.Context, dir *os.File, head plumbing.Hash) err
 		}
 	}
 	defer func(now *treeCache) { s.trees = now }(s.trees) // old trees are read for this once
-	s.trees = newTreeCache()
+	s.trees = &treeCache{limit: mergeCacheSize}
 	trees := s.treeChain(ctx, head, single)
 	f, tmp, err := s.tempPack()
 	if err != nil {

@@ -22,6 +22,8 @@ import (
 const (
 	baseCacheSize = 16 << 20
 	treeCacheSize = 32 << 20
+	// mergeCacheSize holds a tree of 50,000 files and the one that it replaced.
+	mergeCacheSize = 12 << 20
 )
 
 // store is the clone's object database.
