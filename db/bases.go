@@ -2,6 +2,8 @@ package db
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -58,7 +60,8 @@ func (d *DB) putBases(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, drop 
 			UnknownKeys: b.UnknownKeys, ContentID: contents[i], Parted: b.Parted,
 		}
 	}
-	return insertSet(d, tx, intoBases, rows, m.OrganizationID, identity)
+	_, err = insertSet[struct{}](d, tx, intoBases, rows, m.OrganizationID, identity)
+	return err
 }
 
 // baseValues are a base in intoBases.
@@ -81,7 +84,7 @@ var intoBases = insertion{
 		{"kind", "text"}, {"path", "text"}, {"row_id", "text"}, {"slug", "text"}, {"git_id", "text"}, {"digest", "text"},
 		{"unknown_keys", "jsonb"}, {"content_id", "text"}, {"parted", "boolean"},
 	},
-	conflict: "(organization_id, identity, kind, path) DO UPDATE SET row_id = excluded.row_id, slug = excluded.slug, git_id = excluded.git_id," +
+	end: "ON CONFLICT (organization_id, identity, kind, path) DO UPDATE SET row_id = excluded.row_id, slug = excluded.slug, git_id = excluded.git_id," +
 		" digest = excluded.digest, unknown_keys = excluded.unknown_keys, content_id = excluded.content_id, parted = excluded.parted",
 }
 
@@ -182,21 +185,62 @@ func (d *DB) Intend(ctx context.Context, m *mirror.Mirror, runID string, intents
 		if err != nil {
 			return err
 		}
-		rows := make([]*intentRow, len(intents))
+		rows := make([]intentValues, len(intents))
 		for i, n := range intents {
-			rows[i] = &intentRow{
-				OrganizationID: m.OrganizationID, Identity: identity, RunID: runID,
-				Ref: n.Ref, CommitHash: string(n.Commit), Deleted: n.Deleted,
-				Kind: string(n.Kind), Path: n.Path, RowID: n.RowID, Slug: n.Slug, GitID: n.GitID, Digest: string(n.Digest),
-				UnknownKeys: jsonStrings(n.UnknownKeys), ContentID: contents[i], CreatedAt: at(d.now()),
+			rows[i] = intentValues{
+				Ref: n.Ref, Commit: n.Commit, Deleted: n.Deleted, Kind: n.Kind, Path: n.Path, RowID: n.RowID, Slug: n.Slug,
+				GitID: n.GitID, Digest: n.Digest, UnknownKeys: n.UnknownKeys, ContentID: contents[i],
 			}
 		}
-		if err := tx.CreateInBatches(rows, engineBatch).Error; err != nil {
+		written, err := insertSet[writtenIntent](d, tx, intoIntents, rows, m.OrganizationID, identity, runID, at(d.now()))
+		if err != nil {
 			return err
 		}
-		for i, row := range rows {
-			intents[i].ID = row.ID
+		ids := make(map[writtenIntent][]int64, len(written))
+		for _, w := range written {
+			id := w.ID
+			w.ID = 0
+			ids[w] = append(ids[w], id)
+		}
+		for _, n := range intents {
+			w := writtenIntent{Kind: string(n.Kind), Path: n.Path, RowID: n.RowID, Deleted: n.Deleted}
+			if len(ids[w]) == 0 {
+				return fmt.Errorf("the intent for %s was not stored as it is", strconv.Quote(n.Path))
+			}
+			n.ID, ids[w] = ids[w][0], ids[w][1:]
 		}
 		return nil
 	})
+}
+
+// intentValues are an intent in intoIntents.
+type intentValues struct {
+	Ref         string          `json:"ref"`
+	Commit      mirror.Hash     `json:"commit_hash"`
+	Deleted     bool            `json:"deleted"`
+	Kind        document.Kind   `json:"kind"`
+	Path        string          `json:"path"`
+	RowID       string          `json:"row_id"`
+	Slug        string          `json:"slug"`
+	GitID       string          `json:"git_id"`
+	Digest      document.Digest `json:"digest"`
+	UnknownKeys []string        `json:"unknown_keys,omitempty"`
+	ContentID   string          `json:"content_id"`
+}
+
+// writtenIntent tells which intent got which id.
+type writtenIntent struct {
+	ID                int64
+	Kind, Path, RowID string
+	Deleted           bool
+}
+
+var intoIntents = insertion{
+	table:  "mirror_intents",
+	common: []setColumn{{"organization_id", "uuid"}, {"identity", "text"}, {"run_id", "text"}, {"created_at", "timestamptz"}},
+	columns: []setColumn{
+		{"ref", "text"}, {"commit_hash", "text"}, {"deleted", "boolean"}, {"kind", "text"}, {"path", "text"}, {"row_id", "text"}, {"slug", "text"},
+		{"git_id", "text"}, {"digest", "text"}, {"unknown_keys", "jsonb"}, {"content_id", "text"},
+	},
+	end: "RETURNING id, kind, path, row_id, deleted",
 }

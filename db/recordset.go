@@ -18,8 +18,8 @@ type insertion struct {
 	table   string
 	common  []setColumn // one value for all rows
 	columns []setColumn
-	// conflict is what becomes of rows that are there already.
-	conflict string
+	// end says what becomes of rows that are there already, and what is returned.
+	end string
 }
 
 // statement takes the common values and the rows as parameters.
@@ -51,18 +51,22 @@ func (n insertion) statement(postgres bool) string {
 	}
 	// SQLite takes ON CONFLICT for a condition of a join unless something stands between.
 	return "INSERT INTO " + n.table + " (" + strings.Join(names, ", ") + ") SELECT " + strings.Join(values, ", ") +
-		" FROM " + from + " WHERE true ON CONFLICT " + n.conflict
+		" FROM " + from + " WHERE true " + n.end
 }
 
-// insertSet writes rows, whose JSON has the columns' names as keys.
-func insertSet[T any](d *DB, tx *gorm.DB, n insertion, rows []T, common ...any) error {
+// insertSet writes rows, whose JSON has the columns' names as keys, and returns what the
+// statement says of them, in any order.
+func insertSet[R, T any](d *DB, tx *gorm.DB, n insertion, rows []T, common ...any) ([]R, error) {
 	statement := n.statement(d.postgres)
+	var returned []R
 	for len(rows) > 0 {
 		batch := rows[:min(len(rows), engineBatch)]
 		rows = rows[len(batch):]
-		if err := tx.Exec(statement, append(common[:len(common):len(common)], encode(batch))...).Error; err != nil {
-			return err
+		var some []R
+		if err := tx.Raw(statement, append(common[:len(common):len(common)], encode(batch))...).Scan(&some).Error; err != nil {
+			return nil, err
 		}
+		returned = append(returned, some...)
 	}
-	return nil
+	return returned, nil
 }
