@@ -13,6 +13,7 @@ import (
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/clone"
+	"github.com/confmirror/confmirror/mirror/document"
 )
 
 func TestHandEditIsKeptAside_H1(t *testing.T) {
@@ -441,4 +442,40 @@ func TestWhatSomebodyStagedOrRemoved(t *testing.T) {
 		t.Error(out)
 	}
 	w.sound(t)
+}
+
+// What was read to be imported is not inflated again for the working files; whoever wrote
+// into it meanwhile changes no file.
+func TestCheckoutAfterARead(t *testing.T) {
+	w := newWorld(t)
+	w.commit("main", files{"toolkits/a.json": `{"slug":"a"}`, "toolkits/b.json": `{"slug":"b"}`, "toolkits/empty.json": ""})
+	w.pull(t)
+	w.commit("main", files{"toolkits/a.json": `{"slug":"a","name":"A"}`, "toolkits/b.json": `{"slug":"b","name":"B"}`})
+	h, err := w.Remote(ctx)
+	if err == nil {
+		err = w.Fetch(ctx, h.Hash)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, slug := range []string{"a", "b", "empty"} {
+		e, err := w.Lookup(ctx, h.Hash, place(document.Toolkits, slug))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, problem, err := w.Read(ctx, e[0])
+		if err != nil || problem != nil {
+			t.Fatalf("%s: %v %v", slug, problem, err)
+		}
+		if slug == "b" {
+			copy(content.Bytes, "written")
+		}
+	}
+	w.checkout(t, h.Hash)
+	if a, b := w.file(t, "toolkits/a.json"), w.file(t, "toolkits/b.json"); a != `{"slug":"a","name":"A"}` || b != `{"slug":"b","name":"B"}` {
+		t.Errorf("a.json: %s, b.json: %s", a, b)
+	}
+	if out := git(t, w.dir, "status", "--porcelain"); out != "" {
+		t.Error(out)
+	}
 }
