@@ -176,7 +176,7 @@ func (v *view) otherServers(ctx context.Context, m *Mirror, store Store) ([]stri
 // leave its servers alone, and then nothing has to be known of them.
 func (s *Subject) vouch(others map[string]bool) {
 	s.vouched = s.Base != nil && !s.Replaced && s.Left == nil && s.TargetLeft == nil && s.Taken == "" &&
-		s.live() && s.Row.Problem == nil && s.Row.Integration.Error == nil && s.databaseChange() == same &&
+		s.live() && s.Row.Problem == nil && s.Row.Integration != (GitIntegration{}) && s.Row.Integration.Error == nil && s.databaseChange() == same &&
 		!slices.ContainsFunc(s.visible.Integrations(), func(slug string) bool { return others[slug] })
 }
 
