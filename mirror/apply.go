@@ -28,14 +28,11 @@ type apply struct {
 	behind []*Unsettled
 	// rowsDeleted counts this round's deletions in the database.
 	rowsDeleted int
-	// logged counts what the log says of single entities.
-	logged map[happening]int
-	s      Settlement
+	s           Settlement
 }
 
 func newApply(r *run, v *view, p *Plan) *apply {
-	a := &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}, logged: map[happening]int{}}
-	return a
+	return &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}}
 }
 
 // idle reports that the round has nothing to write, remember or answer.

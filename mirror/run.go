@@ -67,7 +67,8 @@ var (
 // Run brings both sides together. The report is valid even when the error is not
 // nil: it tells what was done before.
 func (r *Runner) Run(ctx context.Context, m *Mirror, c Clone, req Request) (*Report, error) {
-	run := &run{Runner: r, mirror: m, clone: c, req: req, log: r.Logger.With("organization", m.Organization, "run", req.RunID)}
+	run := &run{Runner: r, mirror: m, clone: c, req: req, log: r.Logger.With("organization", m.Organization, "run", req.RunID), logged: map[happening]int{}}
+	defer run.saidMore()
 	run.req.limit = r.Part
 	run.report = Report{RunID: req.RunID, Trigger: req.Trigger, StartedAt: r.Now(), State: StateOK, Commits: []Hash{}, SyncedCommit: m.Cursor}
 	err := run.rounds(ctx)
@@ -88,6 +89,7 @@ type run struct {
 	clone   Clone
 	req     Request
 	log     *slog.Logger
+	logged  map[happening]int // what the log says of single entities
 	report  Report
 	agenda  *agenda // nil until the first round made it
 	rebuilt bool
@@ -151,7 +153,6 @@ func (r *run) round(ctx context.Context) error {
 	in.HistoryRewritten = r.sawRewrite
 	plan := NewPlan(in)
 	a := newApply(r, v, plan)
-	defer a.saidMore()
 	if a.idle() {
 		r.report.SyncedCommit = v.head
 		return a.checkout(ctx) // a crash may have come between an earlier settle and its checkout

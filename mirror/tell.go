@@ -9,7 +9,7 @@ import (
 // entities is bounded, and says how much there was. Rows and rejected files have it all.
 const (
 	mostActions = 1000 // in a run's report
-	mostLogged  = 20   // of one kind of event in a round
+	mostLogged  = 20   // of one kind of event
 )
 
 // tell adds a decision's actions to the report, once.
@@ -20,7 +20,7 @@ func (a *apply) tell(d *Decision) {
 	d.actions = nil
 }
 
-// happening is one kind of what a round logs of single entities.
+// happening is one kind of what a run logs of single entities.
 type happening struct {
 	what  string
 	level slog.Level
@@ -28,19 +28,19 @@ type happening struct {
 
 // said logs what happened to an entity. What happened to many others before is for
 // whoever looks for faults.
-func (a *apply) said(level slog.Level, what string, args ...any) {
+func (r *run) said(level slog.Level, what string, args ...any) {
 	h := happening{what, level}
-	if a.logged[h]++; a.logged[h] > mostLogged {
+	if r.logged[h]++; r.logged[h] > mostLogged {
 		level = slog.LevelDebug
 	}
-	a.log.Log(context.Background(), level, what, args...)
+	r.log.Log(context.Background(), level, what, args...)
 }
 
 // saidMore counts what said left to the debugging.
-func (a *apply) saidMore() {
-	for h, n := range a.logged {
+func (r *run) saidMore() {
+	for h, n := range r.logged {
 		if n > mostLogged {
-			a.log.Log(context.Background(), h.level, "so it was with more entities", "what", h.what, "more", n-mostLogged)
+			r.log.Log(context.Background(), h.level, "so it was with more entities", "what", h.what, "more", n-mostLogged)
 		}
 	}
 }

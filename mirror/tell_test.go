@@ -25,7 +25,7 @@ func TestReportIsBounded(t *testing.T) {
 
 func TestLogIsBounded(t *testing.T) {
 	var log bytes.Buffer
-	a := &apply{run: &run{log: slog.New(slog.NewTextHandler(&log, nil))}, logged: map[happening]int{}}
+	a := &apply{run: &run{log: slog.New(slog.NewTextHandler(&log, nil)), logged: map[happening]int{}}}
 	for i := range mostLogged + 5 {
 		a.said(slog.LevelWarn, "refused", "slug", fmt.Sprint("t", i))
 	}
