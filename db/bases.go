@@ -55,16 +55,13 @@ func (d *DB) putBases(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, drop 
 	}
 	rows := make([]baseValues, len(kept))
 	for i, b := range kept {
-		rows[i] = baseValues{
-			Kind: b.Kind, Path: b.Path, RowID: b.RowID, Slug: b.Slug, GitID: b.GitID, Digest: b.Digest,
-			UnknownKeys: b.UnknownKeys, ContentID: contents[i], Parted: b.Parted,
-		}
+		rows[i] = valuesOf(b, contents[i])
 	}
 	_, err = insertSet[struct{}](d, tx, intoBases, rows, m.OrganizationID, identity)
 	return err
 }
 
-// baseValues are a base in intoBases.
+// baseValues are a base in intoBases, or in an intent.
 type baseValues struct {
 	Kind        document.Kind   `json:"kind"`
 	Path        string          `json:"path"`
@@ -75,6 +72,13 @@ type baseValues struct {
 	UnknownKeys []string        `json:"unknown_keys,omitempty"`
 	ContentID   string          `json:"content_id"`
 	Parted      bool            `json:"parted"`
+}
+
+func valuesOf(b *mirror.Base, content string) baseValues {
+	return baseValues{
+		Kind: b.Kind, Path: b.Path, RowID: b.RowID, Slug: b.Slug, GitID: b.GitID, Digest: b.Digest,
+		UnknownKeys: b.UnknownKeys, ContentID: content, Parted: b.Parted,
+	}
 }
 
 var intoBases = insertion{
@@ -187,10 +191,7 @@ func (d *DB) Intend(ctx context.Context, m *mirror.Mirror, runID string, intents
 		}
 		rows := make([]intentValues, len(intents))
 		for i, n := range intents {
-			rows[i] = intentValues{
-				Ref: n.Ref, Commit: n.Commit, Deleted: n.Deleted, Kind: n.Kind, Path: n.Path, RowID: n.RowID, Slug: n.Slug,
-				GitID: n.GitID, Digest: n.Digest, UnknownKeys: n.UnknownKeys, ContentID: contents[i],
-			}
+			rows[i] = intentValues{Ref: n.Ref, Commit: n.Commit, Deleted: n.Deleted, baseValues: valuesOf(&n.Base, contents[i])}
 		}
 		written, err := insertSet[writtenIntent](d, tx, intoIntents, rows, m.OrganizationID, identity, runID, at(d.now()))
 		if err != nil {
@@ -215,17 +216,10 @@ func (d *DB) Intend(ctx context.Context, m *mirror.Mirror, runID string, intents
 
 // intentValues are an intent in intoIntents.
 type intentValues struct {
-	Ref         string          `json:"ref"`
-	Commit      mirror.Hash     `json:"commit_hash"`
-	Deleted     bool            `json:"deleted"`
-	Kind        document.Kind   `json:"kind"`
-	Path        string          `json:"path"`
-	RowID       string          `json:"row_id"`
-	Slug        string          `json:"slug"`
-	GitID       string          `json:"git_id"`
-	Digest      document.Digest `json:"digest"`
-	UnknownKeys []string        `json:"unknown_keys,omitempty"`
-	ContentID   string          `json:"content_id"`
+	Ref     string      `json:"ref"`
+	Commit  mirror.Hash `json:"commit_hash"`
+	Deleted bool        `json:"deleted"`
+	baseValues
 }
 
 // writtenIntent tells which intent got which id.
