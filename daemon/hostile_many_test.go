@@ -39,7 +39,7 @@ func TestThousandsOfBadFiles_I1_P10(t *testing.T) {
 		if warned != 21 || !strings.Contains(w.log.String(), "what=refused more=2480") {
 			w.t.Errorf("%d warnings of the run", warned)
 		}
-		if requests := w.standIn.Count() - before; requests > 4 { // the refs, the objects, and the refs again for each further part
+		if requests := w.standIn.Count() - before; requests > 3 { // the refs, the objects, and the refs again for the second part
 			w.t.Errorf("%d requests", requests)
 		}
 		if rows := w.query("SELECT count(*) FROM rejected_files"); rows != fmt.Sprint(n) || w.mirror()["errors"].(float64) != n {

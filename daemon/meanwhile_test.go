@@ -10,6 +10,13 @@ import (
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
+// runAt is a run of the mirror to which something happens.
+func (c *clocked) runAt(at *boundary) error {
+	runner := &mirror.Runner{Store: failingStore{c.store, at}, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: c.now, Logger: c.logger()}
+	_, err := runner.Run(c.t.Context(), c.load(), c.clone, mirror.Request{RunID: uuid.NewString(), Trigger: "test", Look: true})
+	return err
+}
+
 // A run that reads toolkits on behalf of one server's edit sees the edit of another server,
 // which came between its two looks at the database: it settles both, and has to judge the
 // toolkits of both.
@@ -27,9 +34,7 @@ func TestServerEditedBetweenTwoLooks_I9(t *testing.T) {
 		c.exec(`UPDATE mcp_servers SET tools = '{"t":{}}' WHERE slug = 'early'`)
 		// The first read after the first look is of what the server offered so far, the second one of its toolkits.
 		at := &boundary{step: -1, read: 2, do: func() { c.exec(`UPDATE mcp_servers SET tools = '{"t":{}}' WHERE slug = 'late'`) }}
-		runner := &mirror.Runner{Store: failingStore{c.store, at}, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: c.now, Logger: c.logger()}
-		_, err := runner.Run(t.Context(), c.load(), c.clone, mirror.Request{RunID: uuid.NewString(), Trigger: "test", Look: true})
-		c.must(err)
+		c.must(c.runAt(at))
 		if at.reads < at.read {
 			t.Fatalf("%d reads", at.reads)
 		}
@@ -46,8 +51,7 @@ func TestRewrittenAfterALostFirstSettle_F1(t *testing.T) {
 	eachClocked(t, func(c *clocked) {
 		c.commit(bitbuckettest.Write("toolkits/a.json", `{"slug":"a","name":"first","description":"of a lost commit"}`))
 		lost := &boundary{step: 1, err: errCrash}
-		runner := &mirror.Runner{Store: failingStore{c.store, lost}, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: c.now, Logger: c.logger()}
-		if _, err := runner.Run(t.Context(), c.load(), c.clone, mirror.Request{RunID: uuid.NewString(), Trigger: "test", Look: true}); err == nil {
+		if err := c.runAt(lost); err == nil {
 			t.Fatal("the run settled")
 		}
 		if n := c.query("SELECT count(*) FROM toolkits"); n != "1" {
@@ -76,8 +80,7 @@ func TestToolkitsOfAServerWhoseSettleWasLost_E4(t *testing.T) {
 		}
 		c.commit(bitbuckettest.Write("mcp-servers/s.json", `{"slug":"s","name":"S","type":"stdio","command":"x","tools":{"t":{}}}`))
 		lost := &boundary{step: 1, err: errCrash}
-		runner := &mirror.Runner{Store: failingStore{c.store, lost}, Rules: mirror.DefaultRules, Committer: modelCommitter, Now: c.now, Logger: c.logger()}
-		if _, err := runner.Run(t.Context(), c.load(), c.clone, mirror.Request{RunID: uuid.NewString(), Trigger: "test", Look: true}); err == nil {
+		if err := c.runAt(lost); err == nil {
 			t.Fatal("the run settled")
 		}
 		if got := c.query("SELECT tools FROM mcp_servers"); !strings.Contains(got, "t") {

@@ -42,12 +42,12 @@ type portion struct {
 }
 
 // portion is the part for a round of about limit entities; 0 is all at once. What git
-// changed counts twice: it is in memory as a file and as a row.
+// changed counts one and a half times: it is in memory as a file and as a row.
 func (a *agenda) portion(limit int) portion {
 	rows, entries := len(a.rows), len(a.entries)
 	if limit > 0 {
-		entries = min(entries, max((limit+1)/2, a.together))
-		rows = min(rows, max(limit-2*entries, 0))
+		entries = min(entries, max((2*limit+2)/3, a.together))
+		rows = min(rows, max(limit-entries*3/2, 0))
 	}
 	return portion{a.rows[:rows], a.entries[:entries], rows == len(a.rows) && entries == len(a.entries)}
 }

@@ -35,7 +35,7 @@ func paths(list []Entry) string {
 func TestAgenda(t *testing.T) {
 	a := changedInGit("h1", entries("toolkits/t", "commands/c", "mcp-servers/s"))
 	a.rows = []RowKey{{document.Skills, "1"}, {document.Skills, "2"}}
-	first := a.portion(4)
+	first := a.portion(2)
 	if got := paths(first.entries); got != "mcp-servers/s commands/c" || len(first.rows) != 0 || first.last {
 		t.Fatalf("first: %s %v %v", got, first.rows, first.last)
 	}
@@ -47,7 +47,7 @@ func TestAgenda(t *testing.T) {
 	}
 	// Somebody pushes meanwhile.
 	a.follow("h3", entries("commands/c"))
-	if next := a.portion(3); paths(next.entries) != "commands/c" || len(next.rows) != 1 || next.last {
+	if next := a.portion(2); paths(next.entries) != "commands/c" || len(next.rows) != 1 || next.last {
 		t.Fatalf("next: %+v", next)
 	}
 	if all := a.portion(0); len(all.rows) != 2 || !all.last {

@@ -38,7 +38,7 @@ type Runner struct {
 	Committer Signature // author of commits that name no person
 	Now       func() time.Time
 	Logger    *slog.Logger
-	// Part is about how many changes a round of a run plans, half as many where they are
+	// Part is about how many changes a round of a run plans, two thirds of it where they are
 	// git's; 0 is all at once.
 	Part int
 	// Progress, if set, hears of each stage of a run.
