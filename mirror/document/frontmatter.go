@@ -58,24 +58,24 @@ func (d *Document) mainFile() int {
 	return -1
 }
 
-// check judges name and description.
+// check judges the keys that are required.
 func (f *frontmatter) check(slug string) *Problem {
-	for _, key := range []string{"name", "description"} {
-		value, present := f.values[key]
+	for _, k := range frontmatterKeys.keys {
+		value, present := f.values[k.name]
 		switch {
+		case !k.required:
 		case !present:
-			return Invalid("the frontmatter's %s is required", key).at(f.content, 0)
+			return Invalid("the frontmatter's %s is required", k.name).at(f.content, 0)
 		case !value.isText:
-			return Invalid("the frontmatter's %s must be a string", key).at(f.content, value.at)
-		case value.text == "":
-			return Invalid("the frontmatter's %s must not be empty", key).at(f.content, value.at)
+			return Invalid("the frontmatter's %s must be a string", k.name).at(f.content, value.at)
+		default:
+			if bad := k.schema.checkText(value.text); bad != nil {
+				return Invalid("the frontmatter's %s %s", k.name, bad.rule).at(f.content, value.at)
+			}
 		}
 	}
 	if value := f.values["name"]; value.text != slug {
 		return Invalid("the frontmatter's name must equal the directory's name").at(f.content, value.at)
-	}
-	if value := f.values["description"]; utf8.RuneCountInString(value.text) > maxDescription {
-		return Invalid("the frontmatter's description must have at most %d characters", maxDescription).at(f.content, value.at)
 	}
 	return nil
 }

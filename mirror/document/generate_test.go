@@ -50,7 +50,7 @@ func valueOf(t *rapid.T, s *schema) any {
 	switch s.shape {
 	case text:
 		if s.rule != nil {
-			return rapid.SampledFrom([]string{"a", "b", "draft", "active", "http", "stdio", "https://x", "https://y"}).Filter(func(v string) bool { return s.rule(v) == "" }).Draw(t, "text")
+			return rapid.SampledFrom([]string{"a", "b", "draft", "active", "http", "stdio", "https://x", "https://y"}).Filter(func(v string) bool { return s.rule.wrong(v) == "" }).Draw(t, "text")
 		}
 		if s.filled {
 			return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "text")

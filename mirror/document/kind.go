@@ -63,10 +63,16 @@ const (
 // ValidSlug reports whether slug may name an entity of the kind. An
 // organization's slug follows the rule of every kind but skills.
 func ValidSlug(k Kind, slug string) bool {
+	joints, longest := k.slugForm()
+	return len(slug) <= longest && joinedBy(joints, slug)
+}
+
+// slugForm is what may join the parts of a kind's slugs, and how long they may be.
+func (k Kind) slugForm() (joints string, longest int) {
 	if k == Skills {
-		return len(slug) <= MaxSkillSlug && joinedBy("-", slug)
+		return "-", MaxSkillSlug
 	}
-	return len(slug) <= MaxSlug && joinedBy("-_.", slug)
+	return "-_.", MaxSlug
 }
 
 // joinedBy reports whether a slug is of lower-case letters and digits, with one of the

@@ -69,6 +69,7 @@ func makeNormal(k Kind, fields map[string]any) {
 // with it; present is false if the key stands for nothing.
 func normalField(k Kind, name string, value any) (normal any, present, changed bool) {
 	normal, changed = canonical(value)
+	key := schemaOf(k).key(name)
 	switch v := normal.(type) {
 	case nil:
 		return nil, false, true
@@ -76,8 +77,8 @@ func normalField(k Kind, name string, value any) (normal any, present, changed b
 		if v == "" {
 			return nil, false, true
 		}
-		if k == MCPServers && name == "type" && v == "streamable-http" {
-			normal, changed = "http", true
+		if key != nil && key.schema.alias[v] != "" {
+			normal, changed = key.schema.alias[v], true
 		}
 	case []any:
 		// An empty array is no way to say "has none": Validate refuses it.
@@ -93,7 +94,7 @@ func normalField(k Kind, name string, value any) (normal any, present, changed b
 			normal, changed = entries, changed || other
 		}
 	}
-	if key := schemaOf(k).key(name); key != nil && key.absent != nil && key.absent == normal {
+	if key != nil && key.absent != nil && key.absent == normal {
 		return nil, false, true
 	}
 	return normal, true, changed

@@ -32,11 +32,13 @@ type schema struct {
 	each  *schema // of a list's elements and a table's values
 	join  join    // of a list
 
-	filled bool                     // text: must not be empty
-	max    int                      // text: most characters; 0 is any number
-	star   bool                     // list: may also be the string "*"
-	entry  bool                     // record: an env or headers entry, may also be a string
-	rule   func(text string) string // text, and a table's names: what is wrong, "" if nothing
+	filled bool              // text: must not be empty
+	max    int               // text: most characters; 0 is any number
+	alias  map[string]string // text, at the top: other words for some, which are read as those
+	star   bool              // list: may also be the string "*"
+	entry  bool              // record: an env or headers entry, may also be a string
+	rule   *rule             // text, and a table's names
+	fork   *fork             // record, at the top
 }
 
 // key is one key of a record.
@@ -44,7 +46,23 @@ type key struct {
 	name     string
 	schema   *schema
 	required bool
-	absent   any // the value that the key's absence means, if it may be written out
+	stated   bool   // null is no way to write that there is none
+	absent   any    // the value that the key's absence means, if it may be written out
+	about    string // what it is, for people who write the file
+}
+
+// fork lets the value of one key decide which of two texts is there.
+type fork struct {
+	key, value      string
+	then, otherwise string // then where key has value, otherwise where it has another; never both
+}
+
+// sides are the text that is needed beside these fields, and the one that is not to be there.
+func (f *fork) sides(fields map[string]any) (needs, excludes string) {
+	if fields[f.key] == f.value {
+		return f.then, f.otherwise
+	}
+	return f.otherwise, f.then
 }
 
 // unknown is the schema of keys that a kind does not define.

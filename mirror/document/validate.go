@@ -101,7 +101,7 @@ func validateFields(k Kind, slug string, fields map[string]any, limits Limits) *
 	}
 	switch k {
 	case MCPServers:
-		return checkTransport(fields)
+		return schemaOf(k).checkFork(fields)
 	case Commands:
 		return checkArguments(fields)
 	}
@@ -210,8 +210,8 @@ func (s *schema) checkText(v string) *fault {
 		return broken("must have at most %d characters", s.max)
 	}
 	if s.rule != nil {
-		if rule := s.rule(v); rule != "" {
-			return broken("%s", rule)
+		if wrong := s.rule.wrong(v); wrong != "" {
+			return broken("%s", wrong)
 		}
 	}
 	return nil
@@ -252,7 +252,7 @@ func (s *schema) checkRecord(value any) *fault {
 			}
 			continue
 		}
-		if child == nil && !k.required && !(s.entry && k.name == "secret") {
+		if child == nil && !k.required && !k.stated {
 			continue // another program's way to write that there is none
 		}
 		if f := k.schema.check(child); f != nil {
@@ -273,8 +273,8 @@ func (s *schema) checkTable(value any) *fault {
 	var room [someKeys]string
 	for _, name := range appendSorted(room[:0], v) {
 		if s.rule != nil {
-			if rule := s.rule(name); rule != "" {
-				return broken("%s", rule).below(name)
+			if wrong := s.rule.wrong(name); wrong != "" {
+				return broken("%s", wrong).below(name)
 			}
 		}
 		if f := s.each.check(v[name]); f != nil {
@@ -284,17 +284,14 @@ func (s *schema) checkTable(value any) *fault {
 	return nil
 }
 
-// checkTransport holds an MCP server to the keys of its type.
-func checkTransport(fields map[string]any) *fault {
-	needs, excludes := "url", "command"
-	if fields["type"] == "stdio" {
-		needs, excludes = "command", "url"
-	}
+// checkFork holds an MCP server to the keys of its type.
+func (s *schema) checkFork(fields map[string]any) *fault {
+	needs, excludes := s.fork.sides(fields)
 	if _, has := fields[needs]; !has {
-		return broken("is required with this type").below(needs)
+		return broken("is required with this %s", s.fork.key).below(needs)
 	}
 	if _, has := fields[excludes]; has {
-		return broken("must not be there with this type").below(excludes)
+		return broken("must not be there with this %s", s.fork.key).below(excludes)
 	}
 	return nil
 }
