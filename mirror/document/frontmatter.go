@@ -67,15 +67,15 @@ func (f *frontmatter) check(slug string) *Problem {
 		case !present:
 			return Invalid("the frontmatter's %s is required", k.name).at(f.content, 0)
 		case !value.isText:
-			return Invalid("the frontmatter's %s must be a string", k.name).at(f.content, value.at)
+			return Invalid("the frontmatter's %s must be a string", k.name).at(f.content, value.key)
 		default:
 			if bad := k.schema.checkText(value.text); bad != nil {
-				return Invalid("the frontmatter's %s %s", k.name, bad.rule).at(f.content, value.at)
+				return Invalid("the frontmatter's %s %s", k.name, bad.rule).at(f.content, value.key)
 			}
 		}
 	}
 	if value := f.values["name"]; value.text != slug {
-		return Invalid("the frontmatter's name must equal the directory's name").at(f.content, value.at)
+		return Invalid("the frontmatter's name must equal the directory's name").at(f.content, value.key)
 	}
 	return nil
 }

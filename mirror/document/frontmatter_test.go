@@ -33,7 +33,7 @@ func TestFrontmatter(t *testing.T) {
 		{name: "empty", file: "---\n---\n", message: "line 2, column 1: the frontmatter must be one YAML mapping"},
 		{name: "sequence", file: "---\n- a\n---\n", message: "mapping"},
 		{name: "no name", file: "---\ndescription: d\n---\n", message: "name is required"},
-		{name: "other name", file: "---\nname: b\ndescription: d\n---\n", message: "line 2, column 7: the frontmatter's name must equal"},
+		{name: "other name", file: "---\nname: b\ndescription: d\n---\n", message: "line 2, column 1: the frontmatter's name must equal"},
 		{name: "name is a number", file: "---\nname: 1\ndescription: d\n---\n", message: "must be a string"},
 		{name: "no description", file: "---\nname: a\n---\n", message: "description is required"},
 		{name: "description null", file: "---\nname: a\ndescription:\n---\n", message: "must be a string"},

@@ -141,15 +141,9 @@ func jsonOf(fields map[string]any) []byte {
 
 // One document for each rule that JSON Schema can say.
 func TestSchemaOfEachRule(t *testing.T) {
-	base := map[Kind]string{
-		Toolkits:   `"slug":"a","name":"A"`,
-		Commands:   `"slug":"a","name":"A","prompt":"P"`,
-		MCPServers: `"slug":"a","name":"A","type":"http","url":"https://x"`,
-		MCPClients: `"slug":"a","name":"A"`,
-	}
 	for _, test := range []struct {
 		kind    Kind
-		members string // take the place of those of base
+		members string // take the place of the minimal ones
 		valid   bool
 	}{
 		{Toolkits, ``, true},
@@ -192,7 +186,7 @@ func TestSchemaOfEachRule(t *testing.T) {
 		{MCPClients, `"redirect_uris":["JavaScript:x"]`, false},
 	} {
 		fields, spoiled := map[string]any{}, map[string]any{}
-		mustUnmarshal(t, "{"+base[test.kind]+"}", &fields)
+		mustUnmarshal(t, "{"+minimal[test.kind]+"}", &fields)
 		mustUnmarshal(t, "{"+test.members+"}", &spoiled)
 		maps.Copy(fields, spoiled)
 		file := jsonOf(fields)

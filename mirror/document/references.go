@@ -104,6 +104,7 @@ func (d *Document) ServerFacts() Server {
 // servers: MISSING_INTEGRATION, then MISSING_TOOL. Other kinds have no problem.
 func CheckReferences(d *Document, servers map[string]Server) *Problem {
 	var missing, lacking, tools []string
+	var first string // where the first of the tools is named
 	for _, slug := range d.Integrations() {
 		server, known := servers[slug]
 		if !known {
@@ -113,6 +114,9 @@ func CheckReferences(d *Document, servers map[string]Server) *Problem {
 		absent := d.absentTools(slug, server)
 		if len(absent) > 0 {
 			lacking = append(lacking, slug)
+			if first == "" {
+				first = pointer([]any{"integrations", slug, "tools", slices.Index(d.namedTools(slug), any(absent[0]))})
+			}
 		}
 		for _, tool := range absent {
 			tools = append(tools, fmt.Sprintf("tool %s of MCP server %s", quoteKey(tool), quoteKey(slug)))
@@ -122,13 +126,13 @@ func CheckReferences(d *Document, servers map[string]Server) *Problem {
 	slices.Sort(p.WaitsFor)
 	switch {
 	case len(missing) > 0:
+		p.Code, p.Pointer = MissingIntegration, pointer([]any{"integrations", missing[0]})
 		for i, slug := range missing {
 			missing[i] = quoteKey(slug)
 		}
-		p.Code, p.Pointer = MissingIntegration, "/integrations"
 		p.Message = "integrations: the organization does not have " + plural(len(missing), "the MCP server ", "the MCP servers ") + enumerate(missing)
 	case len(tools) > 0:
-		p.Code, p.Pointer = MissingTool, "/integrations"
+		p.Code, p.Pointer = MissingTool, first
 		p.Message = "integrations: not listed by the server: " + enumerate(tools)
 	default:
 		return nil
@@ -142,17 +146,22 @@ func (d *Document) absentTools(slug string, server Server) []string {
 	if !server.ToolsKnown {
 		return nil
 	}
-	integrations, _ := d.Fields["integrations"].(map[string]any)
-	integration, _ := integrations[slug].(map[string]any)
-	named, _ := integration["tools"].([]any)
 	var absent []string
-	for _, t := range named {
+	for _, t := range d.namedTools(slug) {
 		if tool, ok := t.(string); ok && !server.Tools[tool] {
 			absent = append(absent, tool)
 		}
 	}
 	slices.Sort(absent)
 	return slices.Compact(absent)
+}
+
+// namedTools are the tools that d names of a server, as they stand; nil for "*".
+func (d *Document) namedTools(slug string) []any {
+	integrations, _ := d.Fields["integrations"].(map[string]any)
+	integration, _ := integrations[slug].(map[string]any)
+	named, _ := integration["tools"].([]any)
+	return named
 }
 
 // mostNamed is how many names a message lists.

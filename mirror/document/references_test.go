@@ -18,15 +18,16 @@ func TestCheckReferences(t *testing.T) {
 		name, integrations string
 		code               Code
 		message            string
+		pointer            string
 		waits              []string
 	}{
 		{name: "fine", integrations: `"known":{"tools":["x","y"]},"unknown":{"tools":["z"]},"none":{"tools":[]}`},
 		{name: "star", integrations: `"none":{"tools":"*"}`},
 		{name: "prompts are not checked", integrations: `"none":{"prompts":["p"]}`},
-		{name: "missing", integrations: `"b":{},"a":{},"known":{}`, code: MissingIntegration, message: `the MCP servers "a", "b"`, waits: []string{"a", "b"}},
-		{name: "missing and lacking", integrations: `"z":{},"known":{"tools":["q"]}`, code: MissingIntegration, message: `the MCP server "z"`, waits: []string{"known", "z"}},
+		{name: "missing", integrations: `"b":{},"a":{},"known":{}`, code: MissingIntegration, message: `the MCP servers "a", "b"`, pointer: "/integrations/a", waits: []string{"a", "b"}},
+		{name: "missing and lacking", integrations: `"z":{},"known":{"tools":["q"]}`, code: MissingIntegration, message: `the MCP server "z"`, pointer: "/integrations/z", waits: []string{"known", "z"}},
 		{name: "lacking", integrations: `"known":{"tools":["z","x","q"]},"none":{"tools":["x"]}`, code: MissingTool,
-			message: `tool "q" of MCP server "known", tool "z" of MCP server "known", tool "x" of MCP server "none"`, waits: []string{"known", "none"}},
+			message: `tool "q" of MCP server "known", tool "z" of MCP server "known", tool "x" of MCP server "none"`, pointer: "/integrations/known/tools/2", waits: []string{"known", "none"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -38,7 +39,7 @@ func TestCheckReferences(t *testing.T) {
 				}
 				return
 			}
-			if p == nil || p.Code != test.code || !strings.Contains(p.Message, test.message) || cmp.Diff(test.waits, p.WaitsFor) != "" {
+			if p == nil || p.Code != test.code || !strings.Contains(p.Message, test.message) || p.Pointer != test.pointer || cmp.Diff(test.waits, p.WaitsFor) != "" {
 				t.Errorf("got %+v", p)
 			}
 		})
