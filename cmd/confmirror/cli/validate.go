@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,9 +65,10 @@ func (p *Program) validate(dir, prefix, format string) error {
 			return misuse("--path-prefix %q: %s has no such directory", prefix, dir)
 		}
 	}
-	v := &validation{root: root, layout: document.Layout{Prefix: clean}, limits: limits}
-	if err := v.run(); err != nil {
-		return err
+	v := &validation{root: root, layout: document.Layout{Prefix: clean}, limits: limits, submodules: submodules(root)}
+	v.run()
+	if len(v.files) == 0 {
+		fmt.Fprintf(p.Stderr, "nothing to check: %s has no files in %s\n", path.Join(dir, clean), strings.Join(kindNames(), ", "))
 	}
 	if err := write(v); err != nil {
 		return err
@@ -79,20 +81,24 @@ func (p *Program) validate(dir, prefix, format string) error {
 
 // validation is one repository's check.
 type validation struct {
-	root   *os.Root
-	layout document.Layout
-	limits document.Limits
-	files  []*validated // by kind and name
+	root       *os.Root
+	layout     document.Layout
+	limits     document.Limits
+	submodules map[string]bool // paths that .gitmodules names
+	files      []*validated    // by kind and name
+	servers    map[string]document.Server
 }
 
-// validated is one entity's file, or a skill's directory.
+// validated is one entity's file, or a skill's directory, or a kind's directory that cannot be read.
 type validated struct {
-	kind     document.Kind
-	slug     string
-	path     string // in the repository
-	content  []byte // of a JSON kind
+	kind    document.Kind
+	slug    string
+	path    string            // in the repository
+	problem *document.Problem // nil: valid
+
+	// Of a toolkit, until its references are checked.
+	content  []byte
 	document *document.Document
-	problem  *document.Problem // nil: valid
 }
 
 // where is the place of the problem.
@@ -108,7 +114,7 @@ func (f *validated) where() (path string, line, column int) {
 func (f *validated) line() string {
 	path, line, column := f.where()
 	message := strings.ReplaceAll(f.problem.Message, "\n", " ")
-	return fmt.Sprintf("%s:%d:%d %s %s", path, line, column, f.problem.Code, message)
+	return fmt.Sprintf("%s:%d:%d %s %s", quoted(path), line, column, f.problem.Code, message)
 }
 
 func (v *validation) failed() (n int) {
@@ -120,34 +126,29 @@ func (v *validation) failed() (n int) {
 	return n
 }
 
-func (v *validation) run() error {
+func (v *validation) run() {
+	v.servers = map[string]document.Server{}
 	for _, kind := range document.Kinds {
-		if err := v.walk(kind); err != nil {
-			return err
+		v.walk(kind)
+	}
+	for _, f := range v.files {
+		if f.document != nil {
+			f.problem = document.CheckReferences(f.document, v.servers).Locate(f.content)
+			f.content, f.document = nil, nil
 		}
 	}
-	v.references()
-	return nil
 }
 
-// references checks the toolkits against the servers in the directory. A server
-// whose own file is wrong is there, and its tools are not known.
-func (v *validation) references() {
-	servers := map[string]document.Server{}
-	for _, f := range v.files {
-		if f.kind == document.MCPServers {
-			servers[f.slug] = document.Server{}
-			if f.document != nil {
-				servers[f.slug] = f.document.ServerFacts()
-			}
-		}
-	}
-	for _, f := range v.files {
-		if f.document == nil {
-			continue
-		}
-		if problem := document.CheckReferences(f.document, servers); problem != nil {
-			f.problem = problem.Locate(f.content)
-		}
+// parsed takes note of an entity's file. What later checks do not need is not kept: a
+// repository may be large. A server whose own file is wrong is there, and its tools are
+// not known.
+func (v *validation) parsed(f *validated, content []byte) {
+	d, problem := document.ParseFile(f.kind, f.slug, content, v.limits)
+	f.problem = problem
+	switch {
+	case f.kind == document.MCPServers && problem == nil:
+		v.servers[f.slug] = d.ServerFacts()
+	case f.kind == document.Toolkits && problem == nil:
+		f.content, f.document = content, d
 	}
 }

@@ -1,20 +1,41 @@
 package cli
 
 import (
+	"bufio"
 	"encoding/xml"
 	"fmt"
+	"strconv"
+	"unicode/utf8"
 
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
 func (p *Program) validationText(v *validation) error {
+	out := bufio.NewWriter(p.Stdout)
 	for _, f := range v.files {
 		if f.problem != nil {
-			fmt.Fprintln(p.Stdout, f.line())
+			fmt.Fprintln(out, f.line())
 		}
 	}
 	fmt.Fprintf(p.Stderr, "%s checked, %s\n", count(len(v.files), "entity", "entities"), count(v.failed(), "problem", "problems"))
-	return nil
+	return out.Flush()
+}
+
+// quoted is a path as it can stand in a line and in XML: quoted like a string in Go if
+// it holds anything that would break either, as names in a repository may.
+func quoted(path string) string {
+	if text := strconv.Quote(path); text != `"`+path+`"` {
+		return text
+	}
+	return path
+}
+
+// inJSON is a path or slug as a JSON string can hold it, which escapes all but what is no text.
+func inJSON(name string) string {
+	if !utf8.ValidString(name) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // foundProblem is a problem as --format json prints it.
@@ -33,7 +54,7 @@ func (p *Program) validationJSON(v *validation) error {
 	for _, f := range v.files {
 		if f.problem != nil {
 			path, line, column := f.where()
-			problems = append(problems, foundProblem{path, line, column, f.kind, f.slug, f.problem.Code, f.problem.Message})
+			problems = append(problems, foundProblem{inJSON(path), line, column, f.kind, inJSON(f.slug), f.problem.Code, f.problem.Message})
 		}
 	}
 	return p.printJSON(map[string]any{"checked": len(v.files), "problems": problems})
@@ -57,6 +78,7 @@ type junitSuite struct {
 type junitCase struct {
 	Name    string        `xml:"name,attr"`
 	Class   string        `xml:"classname,attr"`
+	File    string        `xml:"file,attr"`
 	Failure *junitFailure `xml:"failure,omitempty"`
 }
 
@@ -75,9 +97,11 @@ func (p *Program) validationJUnit(v *validation) error {
 			if f.kind != kind {
 				continue
 			}
-			c := junitCase{Name: f.path, Class: string(kind)}
+			c := junitCase{Name: quoted(f.path), Class: string(kind), File: quoted(f.path)}
 			if f.problem != nil {
 				suite.Failures++
+				where, _, _ := f.where()
+				c.File = quoted(where)
 				c.Failure = &junitFailure{string(f.problem.Code), f.problem.Message, f.line()}
 			}
 			suite.Cases = append(suite.Cases, c)
@@ -86,14 +110,9 @@ func (p *Program) validationJUnit(v *validation) error {
 			all.Suites = append(all.Suites, suite)
 		}
 	}
-	if _, err := fmt.Fprint(p.Stdout, xml.Header); err != nil {
-		return err
+	report, err := xml.MarshalIndent(all, "", "  ")
+	if err == nil {
+		_, err = fmt.Fprintf(p.Stdout, "%s%s\n", xml.Header, report)
 	}
-	e := xml.NewEncoder(p.Stdout)
-	e.Indent("", "  ")
-	if err := e.Encode(all); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(p.Stdout)
 	return err
 }

@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
+	"slices"
 	"strings"
+
+	"github.com/go-git/go-git/v5/config"
 
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -14,6 +18,7 @@ import (
 // Bounds beside those of document.Limits.
 const (
 	maxSkillDepth = 64
+	maxGitmodules = 1 << 20
 	lfsPrefix     = "version https://git-lfs.github.com/spec/"
 )
 
@@ -23,17 +28,11 @@ func unreadable(format string, args ...any) *document.Problem {
 
 // walk reads what stands directly in a kind's directory, as an import sees it:
 // the same names count as entities, and the rest is its people's own.
-func (v *validation) walk(kind document.Kind) error {
+func (v *validation) walk(kind document.Kind) {
 	dir := v.layout.Dir(kind)
-	if problem, there := v.directory(dir); !there || problem != nil {
-		if problem != nil {
-			v.files = append(v.files, &validated{kind: kind, path: dir, problem: problem})
-		}
-		return nil
-	}
-	entries, err := fs.ReadDir(v.root.FS(), dir)
-	if err != nil {
-		return err
+	entries, problem := v.kindDirectory(dir)
+	if problem != nil {
+		v.files = append(v.files, &validated{kind: kind, path: dir, problem: problem})
 	}
 	for _, e := range entries {
 		slug, ok := entityName(kind, e)
@@ -42,18 +41,21 @@ func (v *validation) walk(kind document.Kind) error {
 		}
 		f := &validated{kind: kind, slug: slug, path: dir + "/" + e.Name()}
 		v.files = append(v.files, f)
+		if kind == document.MCPServers {
+			v.servers[slug] = document.Server{}
+		}
 		switch {
 		case !document.ValidSlug(kind, slug):
 			f.problem = document.Invalid("the name is not a valid slug: use lower-case letters and digits joined by single hyphens%s", orDots(kind))
 		case kind == document.Skills:
-			f.document, f.problem = v.skill(f)
+			f.problem = v.skill(f)
 		default:
-			if f.content, f.problem = v.file(f.path, e.Type()); f.problem == nil {
-				f.document, f.problem = document.ParseFile(kind, slug, f.content, v.limits)
+			content, problem := v.file(f.path, e.Type())
+			if f.problem = problem; problem == nil {
+				v.parsed(f, content)
 			}
 		}
 	}
-	return nil
 }
 
 func orDots(kind document.Kind) string {
@@ -63,24 +65,61 @@ func orDots(kind document.Kind) string {
 	return ", dots or underscores"
 }
 
-// directory reports whether a kind's directory is there. A link in its path is a
-// problem: git holds a link there, no directory.
-func (v *validation) directory(dir string) (problem *document.Problem, there bool) {
+// kindDirectory lists a kind's directory. What stands in the way of it is its problem.
+func (v *validation) kindDirectory(dir string) (entries []fs.DirEntry, problem *document.Problem) {
 	for i := range len(dir) + 1 {
-		if i < len(dir) && dir[i] != '/' {
-			continue
-		}
-		info, err := v.root.Lstat(dir[:i])
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, false
-		case err != nil:
-			return unreadable("%v", cause(err)), true
-		case !info.IsDir():
-			return unreadable("it is %s instead of a directory", describeMode(info.Mode())), true
+		if i == len(dir) || dir[i] == '/' {
+			if entries, problem = v.directory(dir[:i]); problem != nil {
+				return nil, problem
+			}
 		}
 	}
-	return nil, true
+	return entries, nil
+}
+
+// directory lists a directory; one that is not there is empty. What git holds in another
+// way than as a directory is a problem.
+func (v *validation) directory(dir string) ([]fs.DirEntry, *document.Problem) {
+	info, err := v.root.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, unreadable("%v", cause(err))
+	case !info.IsDir():
+		return nil, unreadable("it, or a directory above it, is %s instead of a directory", describeMode(info.Mode()))
+	}
+	entries, err := fs.ReadDir(v.root.FS(), dir)
+	switch {
+	case err != nil:
+		return nil, unreadable("%v", cause(err))
+	case len(entries) == 0 && v.submodules[dir] || slices.ContainsFunc(entries, isRepository):
+		return nil, unreadable("it, or a directory above it, is a submodule or another repository instead of a directory")
+	}
+	return entries, nil
+}
+
+// isRepository reports whether a directory's entry makes it a repository of its own.
+func isRepository(e fs.DirEntry) bool { return strings.EqualFold(e.Name(), ".git") }
+
+// submodules are the paths that .gitmodules names: where submodules are not fetched, as
+// in most pipelines, such a directory is there and empty.
+func submodules(root *os.Root) map[string]bool {
+	paths := map[string]bool{}
+	f, err := root.Open(".gitmodules")
+	if err != nil {
+		return paths
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxGitmodules))
+	modules := config.NewModules()
+	if err != nil || modules.Unmarshal(content) != nil {
+		return paths // nothing that git could read
+	}
+	for _, m := range modules.Submodules {
+		paths[path.Clean(m.Path)] = true
+	}
+	return paths
 }
 
 // entityName tells an entity's file or directory from what is its people's own.
@@ -118,16 +157,14 @@ func (v *validation) file(name string, mode fs.FileMode) ([]byte, *document.Prob
 	return content, nil
 }
 
-// skill reads a skill's directory.
-func (v *validation) skill(f *validated) (*document.Document, *document.Problem) {
-	if problem, _ := v.directory(f.path); problem != nil {
-		return nil, problem
-	}
+// skill reads a skill's directory, and says what is wrong with it.
+func (v *validation) skill(f *validated) *document.Problem {
 	r := &skillReader{v: v, dir: f.path}
 	if problem := r.read("", 0); problem != nil {
-		return nil, problem
+		return problem
 	}
-	return document.ParseSkill(f.slug, r.files, v.limits)
+	_, problem := document.ParseSkill(f.slug, r.files, v.limits)
+	return problem
 }
 
 // skillReader collects the files below a skill's directory.
@@ -139,18 +176,15 @@ type skillReader struct {
 }
 
 func (r *skillReader) read(below string, depth int) *document.Problem {
-	entries, err := fs.ReadDir(r.v.root.FS(), path.Join(r.dir, below))
-	if err != nil {
-		return unreadable("%v", cause(err))
+	entries, problem := r.v.directory(path.Join(r.dir, below))
+	if problem != nil {
+		return r.at(below, problem)
 	}
 	if depth > maxSkillDepth {
 		return document.Invalid("The skill has too many directories.")
 	}
 	for _, e := range entries {
 		name := path.Join(below, e.Name())
-		if strings.EqualFold(e.Name(), ".git") {
-			return r.at(name, unreadable("it is a repository of its own"))
-		}
 		if e.IsDir() {
 			if problem := r.read(name, depth+1); problem != nil {
 				return problem
