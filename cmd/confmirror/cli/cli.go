@@ -107,6 +107,7 @@ Exit status, of every command:
 	add(groupAct, p.pauseCommand(), p.resumeCommand(), p.approveCommand(), p.discardCommand())
 	root.AddCommand(p.versionCommand(), p.healthcheckCommand())
 	root.SetHelpCommand(p.helpCommand(root))
+	addCompletion(root)
 	return root
 }
 
