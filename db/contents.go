@@ -15,6 +15,7 @@ import (
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 // Agreed contents are kept by their SHA-256, once for each organization: a file of
@@ -24,8 +25,9 @@ const (
 	encodingRaw     = "raw"
 	encodingDeflate = "deflate"
 
-	// A statement's values are in memory three times until it is sent.
-	contentBatchRows  = 500
+	// A statement's values are in memory three times until it is sent; the next ones are
+	// being packed then.
+	contentBatchRows  = 250
 	contentBatchBytes = 1 << 20
 )
 
@@ -101,34 +103,36 @@ func (d *DB) insertContents(tx *gorm.DB, organizationID string, contents map[str
 	for _, id := range stored {
 		delete(all, id)
 	}
+	batches := batchesOf(all.list(), contents)
 	statement := "INSERT INTO mirror_contents (organization_id, id, encoding, data)" +
 		" SELECT ?, v.value ->> 0, v.value ->> 1, unhex(v.value ->> 2) FROM json_each(?) AS v WHERE true ON CONFLICT DO NOTHING"
 	if d.postgres {
 		statement = "INSERT INTO mirror_contents (organization_id, id, encoding, data)" +
 			" SELECT ?, v.value ->> 0, v.value ->> 1, decode(v.value ->> 2, 'hex') FROM json_array_elements(CAST(? AS json)) AS v WHERE true ON CONFLICT DO NOTHING"
 	}
-	var batch [][3]string
-	size := 0
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
+	return parallel.Ahead(len(batches), func(i int) jsonColumn {
+		rows := make([][3]string, len(batches[i]))
+		for n, id := range batches[i] {
+			encoding, data := pack(contents[id])
+			rows[n] = [3]string{id, encoding, hex.EncodeToString(data)}
 		}
-		// Another transaction may have stored the same meanwhile.
-		err := tx.Exec(statement, organizationID, encode(batch)).Error
-		batch, size = nil, 0
-		return err
-	}
-	for _, id := range all.list() {
-		encoding, data := pack(contents[id])
-		batch = append(batch, [3]string{id, encoding, hex.EncodeToString(data)})
-		size += len(data)
-		if len(batch) == contentBatchRows || size > contentBatchBytes {
-			if err := flush(); err != nil {
-				return err
-			}
+		return encode(rows)
+	}, func(rows jsonColumn) error {
+		return tx.Exec(statement, organizationID, rows).Error // another transaction may have stored the same meanwhile
+	})
+}
+
+// batchesOf cuts contents into what one statement stores.
+func batchesOf(ids []string, contents map[string][]byte) (batches [][]string) {
+	first, size := 0, 0
+	for i, id := range ids {
+		size += len(contents[id])
+		if i == len(ids)-1 || i+1-first == contentBatchRows || size > contentBatchBytes {
+			batches = append(batches, ids[first:i+1])
+			first, size = i+1, 0
 		}
 	}
-	return flush()
+	return batches
 }
 
 // packers are kept: making one costs more than what it packs.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 // lockTimeout is how long an import waits for a lock that it could not foresee (a
@@ -157,26 +158,31 @@ func (im *importing) take(k document.Kind) error {
 			rows[r.record.entity().ID] = r
 		}
 	}
+	var items []*item
 	for _, i := range im.items {
-		if i.table != tables[k] {
-			continue
+		if i.table == tables[k] {
+			items = append(items, i)
 		}
+	}
+	now := at(im.now())
+	return parallel.Each(len(items), func(n int) error {
+		i := items[n]
 		if i.change.Action == mirror.RowCreate {
-			i.create(im.mirror.OrganizationID, at(im.now()))
-			continue
+			i.create(im.mirror.OrganizationID, now)
+			return nil
 		}
 		r := rows[i.change.Row.ID]
 		if r == nil || r.guard != i.change.Row.Guard {
 			i.outcome.Raced = true
-			continue
+			return nil
 		}
 		i.record = r.record
 		if e := r.record.entity(); !e.DeletedAt.Valid {
 			i.from = e.Slug
 		}
-		i.update(r, at(im.now()))
-	}
-	return nil
+		i.update(r, now)
+		return nil
+	})
 }
 
 func (i *item) create(organizationID string, now timestamp) {

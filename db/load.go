@@ -5,6 +5,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/confmirror/confmirror/mirror/document"
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 // load reads an organization's rows of a kind that match the query so far and all
@@ -18,6 +19,12 @@ func (d *DB) loadIDs(tx *gorm.DB, organizationID string, t *table, ids []string)
 	return d.read(where(tx, d.inUUID("id", ids), d.besides(organizationID)), t)
 }
 
+// loadMains is loadIDs for skills without their files but SKILL.md.
+func (d *DB) loadMains(tx *gorm.DB, organizationID string, ids []string) ([]*storedRow, error) {
+	skills := where(tx, d.inUUID("id", ids), d.besides(organizationID))
+	return d.read(skills, tables[document.Skills], clause.Eq{Column: "path", Value: document.SkillFile})
+}
+
 // besides is "the row is the organization's" where other conditions find the rows.
 // SQLite thinks an organization smaller than a list of ids, and would read all of it: the
 // plus keeps it from looking there.
@@ -28,25 +35,25 @@ func (d *DB) besides(organizationID string) clause.Expression {
 	return clause.Expr{SQL: "+organization_id = ?", Vars: []any{organizationID}}
 }
 
-func (d *DB) read(tx *gorm.DB, t *table) ([]*storedRow, error) {
+func (d *DB) read(tx *gorm.DB, t *table, files ...clause.Expression) ([]*storedRow, error) {
 	records, err := t.find(tx.Order("id"))
 	if err != nil {
 		return nil, err
 	}
 	if t.kind == document.Skills {
-		files := tx.Session(&gorm.Session{NewDB: true})
+		of := where(tx.Session(&gorm.Session{NewDB: true}), files...)
 		if locking, ok := tx.Statement.Clauses["FOR"]; ok {
-			files = files.Clauses(locking.Expression.(clause.Locking))
+			of = of.Clauses(locking.Expression.(clause.Locking))
 		}
-		if err := d.loadFiles(files, records); err != nil {
+		if err := d.loadFiles(of, records); err != nil {
 			return nil, err
 		}
 	}
 	stored := make([]*storedRow, len(records))
-	for i, r := range records {
-		stored[i] = readRow(t.kind, r)
-	}
-	return stored, nil
+	return stored, parallel.Each(len(records), func(i int) error {
+		stored[i] = readRow(t.kind, records[i])
+		return nil
+	})
 }
 
 // where adds conditions, joined by AND, to a query.

@@ -1,9 +1,12 @@
 package db
 
 import (
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
+
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 // A recordset is many rows as one parameter of a statement, a JSON array of objects: the
@@ -59,14 +62,14 @@ func (n insertion) statement(postgres bool) string {
 func insertSet[R, T any](d *DB, tx *gorm.DB, n insertion, rows []T, common ...any) ([]R, error) {
 	statement := n.statement(d.postgres)
 	var returned []R
-	for len(rows) > 0 {
-		batch := rows[:min(len(rows), engineBatch)]
-		rows = rows[len(batch):]
+	batches := slices.Collect(slices.Chunk(rows, engineBatch))
+	err := parallel.Ahead(len(batches), func(i int) jsonColumn { return encode(batches[i]) }, func(batch jsonColumn) error {
 		var some []R
-		if err := tx.Raw(statement, append(common[:len(common):len(common)], encode(batch))...).Scan(&some).Error; err != nil {
-			return nil, err
+		if err := tx.Raw(statement, append(common[:len(common):len(common)], batch)...).Scan(&some).Error; err != nil {
+			return err
 		}
 		returned = append(returned, some...)
-	}
-	return returned, nil
+		return nil
+	})
+	return returned, err
 }

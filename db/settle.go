@@ -3,12 +3,14 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 // Settle ends a run in one transaction. It begins with a compare-and-swap on the
@@ -204,17 +206,17 @@ func (d *DB) settleStatuses(tx *gorm.DB, m *mirror.Mirror, statuses []mirror.Row
 			values = append(values, row)
 			delete(ids, id)
 		}
-		for len(values) > 0 {
-			batch := values[:min(len(values), updateBatchRows)]
-			values = values[len(batch):]
-			statement := "UPDATE " + t.name + " AS t SET git_integration = v.value -> '$.value' FROM json_each(?) AS v WHERE t.id = v.value ->> '$.id'"
-			if d.postgres {
-				statement = "UPDATE " + t.name + " AS t SET git_integration = v.value" +
-					" FROM jsonb_to_recordset(CAST(? AS jsonb)) AS v (id uuid, value jsonb) WHERE t.id = v.id"
-			}
-			if err := tx.Exec(statement, encode(batch)).Error; err != nil {
-				return err
-			}
+		statement := "UPDATE " + t.name + " AS t SET git_integration = v.value -> '$.value' FROM json_each(?) AS v WHERE t.id = v.value ->> '$.id'"
+		if d.postgres {
+			statement = "UPDATE " + t.name + " AS t SET git_integration = v.value" +
+				" FROM jsonb_to_recordset(CAST(? AS jsonb)) AS v (id uuid, value jsonb) WHERE t.id = v.id"
+		}
+		batches := slices.Collect(slices.Chunk(values, updateBatchRows))
+		err = parallel.Ahead(len(batches), func(i int) jsonColumn { return encode(batches[i]) }, func(batch jsonColumn) error {
+			return tx.Exec(statement, batch).Error
+		})
+		if err != nil {
+			return err
 		}
 		if err := d.revisit(tx, m, k, ids.list(), latest); err != nil {
 			return err

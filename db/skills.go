@@ -3,6 +3,8 @@ package db
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -159,7 +161,11 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 		return nil, nil
 	}
 	// Most need nothing: look first, lock what does.
-	_, behind, err := d.behind(tx, m, ids, consumed)
+	mains, err := d.loadMains(tx, m.OrganizationID, ids.list())
+	if err != nil {
+		return nil, err
+	}
+	behind, err := d.behind(tx, m, mains, consumed)
 	if err != nil || len(behind) == 0 {
 		return nil, err
 	}
@@ -167,8 +173,11 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 	for id := range behind {
 		ids[id] = true
 	}
-	rows, behind, err := d.behind(d.lockFree(tx), m, ids, consumed)
+	rows, err := d.lockSkills(tx, m.OrganizationID, ids)
 	if err != nil {
+		return nil, err
+	}
+	if behind, err = d.behind(tx, m, slices.Collect(maps.Values(rows)), consumed); err != nil {
 		return nil, err
 	}
 	t := tables[document.Skills]
@@ -220,14 +229,12 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 	return locked, d.deleteChanges(tx, m.OrganizationID, all, nil)
 }
 
-// behind finds, among the skills with these ids, those that SKILL.md or the
-// columns do not say the same of, and what they are to become. A skill with a
-// file that the query's lock left out counts as locked: it is not among rows.
-func (d *DB) behind(query *gorm.DB, m *mirror.Mirror, ids set, consumed []int64) (rows map[string]*storedRow, docs map[string]*document.Document, err error) {
-	tx := query.Session(&gorm.Session{NewDB: true})
-	skills, err := d.loadIDs(query, m.OrganizationID, tables[document.Skills], ids.list())
+// lockSkills locks the skills with these ids and all their files. A skill with a file
+// that the lock left out counts as locked by somebody: it is not among the rows.
+func (d *DB) lockSkills(tx *gorm.DB, organizationID string, ids set) (map[string]*storedRow, error) {
+	skills, err := d.loadIDs(d.lockFree(tx), organizationID, tables[document.Skills], ids.list())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	var found []struct {
 		SkillID string
@@ -235,29 +242,37 @@ func (d *DB) behind(query *gorm.DB, m *mirror.Mirror, ids set, consumed []int64)
 	}
 	err = where(tx.Model(&skillFileRow{}), d.inUUID("skill_id", ids.list())).Select("skill_id, count(*) AS files").Group("skill_id").Scan(&found).Error
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	files := map[string]int{}
 	for _, f := range found {
 		files[f.SkillID] = f.Files
 	}
-	rows = map[string]*storedRow{}
-	var complete []*storedRow
+	rows := map[string]*storedRow{}
 	for _, r := range skills {
-		e := r.record.entity()
-		if files[e.ID] != len(r.document.Files) {
-			continue
+		if id := r.record.entity().ID; files[id] == len(r.document.Files) {
+			rows[id] = r
 		}
-		rows[e.ID] = r
-		if !e.DeletedAt.Valid {
-			complete = append(complete, r)
+	}
+	return rows, nil
+}
+
+// behind finds, among skills, those that SKILL.md or the columns do not say the same of,
+// and what they are to become.
+func (d *DB) behind(tx *gorm.DB, m *mirror.Mirror, skills []*storedRow, consumed []int64) (map[string]*document.Document, error) {
+	var live []*storedRow
+	ids := set{}
+	for _, r := range skills {
+		if e := r.record.entity(); !e.DeletedAt.Valid {
+			live = append(live, r)
+			ids[e.ID] = true
 		}
 	}
 	var old []*baseRow
-	err = where(tx, d.inText("row_id", ids.list())).
+	err := where(tx, d.inText("row_id", ids.list())).
 		Where("organization_id = ? AND identity = ? AND kind = ?", m.OrganizationID, identityKey(m.Identity), document.Skills).Find(&old).Error
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	byRow := map[string]*baseRow{}
 	for _, b := range old {
@@ -267,10 +282,11 @@ func (d *DB) behind(query *gorm.DB, m *mirror.Mirror, ids set, consumed []int64)
 	err = where(tx, d.inText("row_id", ids.list())).
 		Where("organization_id = ? AND kind = ? AND described", m.OrganizationID, document.Skills).Find(&changes).Error
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if docs, err = d.derive(tx, m.OrganizationID, complete, byRow, describedRows(changes)); err != nil {
-		return nil, nil, err
+	docs, err := d.derive(tx, m.OrganizationID, live, byRow, describedRows(changes))
+	if err != nil {
+		return nil, err
 	}
 	// A description that was edited after the run looked is not stale.
 	known := map[int64]bool{}
@@ -281,14 +297,14 @@ func (d *DB) behind(query *gorm.DB, m *mirror.Mirror, ids set, consumed []int64)
 	for _, c := range changes {
 		late[c.RowID] = late[c.RowID] || !known[c.ID]
 	}
-	for id, r := range rows {
+	for _, r := range live {
 		e := r.record.entity()
 		name, description := r.document.Frontmatter()
-		if docs[id] == nil && r.problem == nil && !e.DeletedAt.Valid && name != "" && !late[id] && (!says(e.Name, name) || !says(e.Description, description)) {
-			docs[id] = r.document
+		if docs[e.ID] == nil && r.problem == nil && name != "" && !late[e.ID] && (!says(e.Name, name) || !says(e.Description, description)) {
+			docs[e.ID] = r.document
 		}
 	}
-	return rows, docs, nil
+	return docs, nil
 }
 
 func says(column *string, text string) bool { return column != nil && *column == text }
@@ -313,6 +329,9 @@ func putFiles(skill *skillRow, stored *document.Document) (drop []string, write 
 	return drop, write
 }
 
+// fileBatchRows files of skills are written by one statement.
+const fileBatchRows = 500
+
 // writeFiles changes the files of skills whose rows are written (new ones too).
 func (d *DB) writeFiles(tx *gorm.DB, skills []*skillRow, drop map[string][]string, write []skillFileRow) error {
 	for _, skill := range skills {
@@ -329,7 +348,7 @@ func (d *DB) writeFiles(tx *gorm.DB, skills []*skillRow, drop map[string][]strin
 	for i, f := range write {
 		batch = append(batch, f)
 		size += len(f.Content)
-		if len(batch) < contentBatchRows && size < contentBatchBytes && i < len(write)-1 {
+		if len(batch) < fileBatchRows && size < contentBatchBytes && i < len(write)-1 {
 			continue
 		}
 		if err := tx.Clauses(upsert([]string{"skill_id", "path"}, "content", "executable")).Create(&batch).Error; err != nil {

@@ -22,17 +22,22 @@ const (
 // might read whole tables. It is no part of what was asked for: where it fails, as for a
 // user who does not own the tables, nothing is lost but time.
 //
-// Not what the queues hold, which is most likely nothing at the moment: a planner that
+// Only columns that queries ask for: documents are long, and nobody plans by them. And
+// not what the queues hold, which is most likely nothing at the moment: a planner that
 // believes it would be lost in the next burst, and without statistics it is not.
 func (d *DB) refreshStatistics(ctx context.Context, n int) {
 	if !d.postgres || n < bulk || !d.refreshes.due(n, d.now()) {
 		return
 	}
-	names := []string{"skill_files", "mirror_bases", "mirror_contents"}
+	asked := []string{"skill_files (skill_id, path)", "mirror_bases (organization_id, identity, kind, path, row_id)", "mirror_contents (organization_id, id)"}
 	for _, k := range document.Kinds {
-		names = append(names, tables[k].name)
+		columns := "id, organization_id, slug, deleted_at"
+		if k != document.MCPClients { // nobody owns those
+			columns += ", owner_id"
+		}
+		asked = append(asked, tables[k].name+" ("+columns+")")
 	}
-	if err := d.gorm.WithContext(ctx).Exec("ANALYZE (SKIP_LOCKED) " + strings.Join(names, ", ")).Error; err != nil {
+	if err := d.gorm.WithContext(ctx).Exec("ANALYZE (SKIP_LOCKED) " + strings.Join(asked, ", ")).Error; err != nil {
 		d.log.Debug("the planner's statistics were not refreshed", "error", err)
 	}
 }

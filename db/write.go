@@ -10,10 +10,11 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/confmirror/confmirror/mirror/document"
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 const (
-	updateBatchRows  = 500
+	updateBatchRows  = 250
 	updateBatchBytes = 1 << 20
 )
 
@@ -22,16 +23,28 @@ const (
 // as one JSON parameter. What changed in none of them is not touched, and neither are
 // its indexes and triggers.
 func (d *DB) updateRows(tx *gorm.DB, t *table, records []record) error {
-	var batch []map[string]any
-	size := 0
 	changed := set{}
 	for _, r := range records {
 		maps.Copy(changed, r.entity().changed)
 	}
 	statement := d.updateStatement(t, changed)
+	chunks := slices.Collect(slices.Chunk(records, updateBatchRows))
+	return parallel.Ahead(len(chunks), func(i int) []jsonColumn { return updates(chunks[i], changed) }, func(batches []jsonColumn) error {
+		for _, batch := range batches {
+			if err := tx.Exec(statement, d.now(), batch).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// updates are records as parameters of updateStatement.
+func updates(records []record, changed set) (batches []jsonColumn) {
+	var batch []map[string]any
+	size := 0
 	for i, r := range records {
-		e := r.entity()
-		values := map[string]any{"id": e.ID}
+		values := map[string]any{"id": r.entity().ID}
 		for _, c := range columnsOf(r, changed) {
 			if value := c.json(); value != nil {
 				values[c.column] = value
@@ -39,15 +52,12 @@ func (d *DB) updateRows(tx *gorm.DB, t *table, records []record) error {
 			}
 		}
 		batch = append(batch, values)
-		if len(batch) < updateBatchRows && size < updateBatchBytes && i < len(records)-1 {
-			continue
+		if size >= updateBatchBytes || i == len(records)-1 {
+			batches = append(batches, encode(batch))
+			batch, size = nil, 0
 		}
-		if err := tx.Exec(statement, d.now(), encode(batch)).Error; err != nil {
-			return err
-		}
-		batch, size = nil, 0
 	}
-	return nil
+	return batches
 }
 
 // columnsOf are the columns that updateRows writes values to, of those that changed.

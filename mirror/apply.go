@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/confmirror/confmirror/mirror/document"
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 // apply carries out one plan: rows first, then the branch, then what is remembered.
@@ -210,7 +211,7 @@ func (a *apply) export(ctx context.Context) error {
 		}
 	}
 	a.exports = make([]*export, len(decisions))
-	_ = each(len(decisions), func(i int) error {
+	_ = parallel.Each(len(decisions), func(i int) error {
 		a.exports[i] = a.newExport(decisions[i])
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/confmirror/confmirror/mirror/document"
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 // A complete comparison (a first connection, an audit, new rules) finds what is not at
@@ -237,7 +238,7 @@ func (w *comparing) contents(ctx context.Context, k document.Kind, pairs []Pair)
 		return err
 	}
 	atRest := make([]bool, len(pairs))
-	err = each(len(pairs), func(i int) error {
+	err = parallel.Each(len(pairs), func(i int) error {
 		p := pairs[i]
 		p.Row = rows[p.Row.ID]
 		atRest[i] = p.Row != nil && p.atRest(w.files[p.Base.Key], servers)

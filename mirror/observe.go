@@ -10,6 +10,7 @@ import (
 	"sort"
 
 	"github.com/confmirror/confmirror/mirror/document"
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 // view is what one round of a run observed on all three sides.
@@ -165,7 +166,7 @@ func (v *view) readAhead(ctx context.Context, c Clone, limits document.Limits) (
 	read := make([]*File, len(v.portion.entries))
 	done := make(chan error, 1)
 	go func() {
-		done <- each(len(read), func(i int) error {
+		done <- parallel.Each(len(read), func(i int) error {
 			read[i] = &File{Entry: v.portion.entries[i]}
 			return read[i].read(ctx, c, limits)
 		})
@@ -365,7 +366,7 @@ func (v *view) read(ctx context.Context, c Clone, limits document.Limits) error 
 			}
 		}
 	}
-	return each(len(v.subjects), func(i int) error {
+	return parallel.Each(len(v.subjects), func(i int) error {
 		s := v.subjects[i]
 		s.prepare()
 		if !s.File.Exists() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/confmirror/confmirror/mirror/document"
+	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
 // Scanner finds what looks like a credential; it names the rule, "" for nothing found.
@@ -27,7 +28,7 @@ func (p *planner) scan() {
 			leaving = append(leaving, d)
 		}
 	}
-	_ = each(len(leaving), func(i int) error {
+	_ = parallel.Each(len(leaving), func(i int) error {
 		d := leaving[i]
 		problem := p.credential(d)
 		switch {
