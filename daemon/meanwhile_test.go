@@ -92,3 +92,25 @@ func TestToolkitsOfAServerWhoseSettleWasLost_E4(t *testing.T) {
 		}
 	})
 }
+
+// An edit that names a missing server arrived in git, and the crash came before its status
+// was written: the row then agrees with git and has no error, which vouches for nothing.
+func TestToolkitWhoseSettleWasLost_E4(t *testing.T) {
+	eachClocked(t, func(c *clocked) {
+		c.insert("toolkits", "slug", "'a'", "name", "'A'")
+		c.run()
+		c.exec(`UPDATE toolkits SET integrations = '{"s":{"tools":"*"}}'`)
+		if err := c.runAt(&boundary{step: 1, err: errCrash}); err == nil {
+			t.Fatal("the run settled")
+		}
+		c.run()
+		if got := c.query("SELECT git_integration FROM toolkits"); !strings.Contains(got, "MISSING_INTEGRATION") {
+			t.Errorf("nobody judged it: %s", got)
+		}
+		c.exec("UPDATE toolkits SET description = 'edited'")
+		c.run()
+		if got := c.query("SELECT git_integration FROM toolkits"); !strings.Contains(got, "MISSING_INTEGRATION") {
+			t.Errorf("the next edit cleared the error: %s", got)
+		}
+	})
+}

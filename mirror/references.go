@@ -171,18 +171,30 @@ func (v *view) otherServers(ctx context.Context, m *Mirror, store Store) ([]stri
 	return slices.Sorted(maps.Keys(slugs)), nil
 }
 
-// vouch notes that the toolkit's row names servers that were found to offer what it wants,
-// and that none of them is among those which may be others now: most edits of a toolkit
-// leave its servers alone, and then nothing has to be known of them.
+// vouch notes the agreed document if it names servers that were found to offer what it
+// wants, and none of them is among those which may be others now: most edits of a toolkit
+// leave its servers alone, and then nothing has to be known of them. The row's status says
+// that they were found; one that is about another version says nothing about this one.
 func (s *Subject) vouch(others map[string]bool) {
-	s.vouched = s.Base != nil && !s.Replaced && s.Left == nil && s.TargetLeft == nil && s.Taken == "" &&
-		s.live() && s.Row.Problem == nil && s.Row.Integration != (GitIntegration{}) && s.Row.Integration.Error == nil && s.databaseChange() == same &&
-		!slices.ContainsFunc(s.visible.Integrations(), func(slug string) bool { return others[slug] })
+	if s.Base == nil || s.Replaced || s.Left != nil || s.TargetLeft != nil || s.Taken != "" || !s.live() ||
+		s.Row.Integration.Error != nil || s.Row.Integration.GitID != s.Base.GitID {
+		return
+	}
+	var agreed *document.Document
+	switch {
+	case s.databaseChange() == same:
+		agreed = s.visible
+	case s.gitChange() == same:
+		agreed = s.file().Document
+	}
+	if agreed != nil && !slices.ContainsFunc(agreed.Integrations(), func(slug string) bool { return others[slug] }) {
+		s.vouched = agreed
+	}
 }
 
-// vouchedFor reports whether a document of the toolkit names what its row names, which is there.
+// vouchedFor reports whether a document of the toolkit names what the agreed one does, which is there.
 func (s *Subject) vouchedFor(d *document.Document) bool {
-	return s.vouched && (d == s.visible || d.SameIntegrations(s.visible))
+	return s.vouched != nil && (d == s.vouched || d.SameIntegrations(s.vouched))
 }
 
 // sameServer reports whether a reference check finds the same in both.

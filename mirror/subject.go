@@ -68,7 +68,7 @@ type Subject struct {
 	move     *File              // the file that the base's file was renamed to, if it was
 	slip     *document.Problem  // the invalid file that the base's file was renamed to, if it was
 	slipped  bool               // the file is such an invalid one of another subject
-	vouched  bool               // see vouch
+	vouched  *document.Document // see vouch
 }
 
 // change is how one side stands against the base.
