@@ -170,3 +170,77 @@ func beginConcat(parts []*syntax.Regexp) ([]beginning, bool) {
 	}
 	return found, true
 }
+
+// mostMarks: among more of them is one in any text.
+const mostMarks = 8
+
+// signs are letters that no word has, of which every match has one within so many letters
+// from its beginning; "" when none can be told. Prose has words that a rule begins with in
+// every other line, but rarely such a sign behind them.
+func signs(tree *syntax.Regexp) (marks string, within int) {
+	if tree.Op != syntax.OpConcat {
+		return "", 0
+	}
+	for _, part := range tree.Sub {
+		if marks := firstSigns(part); marks != "" {
+			return marks, within + 1
+		}
+		most, bounded := longest(part)
+		if !bounded {
+			break
+		}
+		within += most
+	}
+	return "", 0
+}
+
+// firstSigns are all letters that a part may begin with, if they are signs.
+func firstSigns(part *syntax.Regexp) string {
+	found, ok := begin(part)
+	if !ok {
+		return ""
+	}
+	var letters []byte
+	for _, b := range found {
+		if b.word == "" || b.word[0] == '_' || unicode.IsLetter(rune(b.word[0])) || unicode.IsDigit(rune(b.word[0])) || unicode.IsSpace(rune(b.word[0])) {
+			return ""
+		}
+		letters = append(letters, b.word[0])
+	}
+	slices.Sort(letters)
+	if letters = slices.Compact(letters); len(letters) > mostMarks {
+		return ""
+	}
+	return string(letters)
+}
+
+// longest is how many letters a part matches at most.
+func longest(part *syntax.Regexp) (letters int, bounded bool) {
+	switch part.Op {
+	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return 0, true
+	case syntax.OpLiteral:
+		return len(part.Rune), true
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return 1, true
+	case syntax.OpCapture, syntax.OpQuest:
+		return longest(part.Sub[0])
+	case syntax.OpRepeat:
+		most, bounded := longest(part.Sub[0])
+		return most * part.Max, bounded && part.Max >= 0
+	case syntax.OpConcat, syntax.OpAlternate:
+		for _, sub := range part.Sub {
+			most, bounded := longest(sub)
+			if !bounded {
+				return 0, false
+			}
+			if part.Op == syntax.OpConcat {
+				letters += most
+			} else {
+				letters = max(letters, most)
+			}
+		}
+		return letters, true
+	}
+	return 0, false
+}

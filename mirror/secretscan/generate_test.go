@@ -63,7 +63,11 @@ func generate(t *testing.T, library config.Config) []byte {
 		}
 		trim(tree)
 		start, words := "(?:"+tree.String()+")", beginnings(tree)
+		marks, within := "", 0
 		if words != nil {
+			if marks, within = signs(tree); slices.ContainsFunc(words, func(word string) bool { return strings.ContainsAny(word, marks) }) {
+				marks, within = "", 0 // it may be in the word, and not behind it
+			}
 			start = `\A(?s:.)` + start
 		} else if len(r.Keywords) == 0 {
 			t.Fatalf("the rule %s has no word by which to suspect a text", id)
@@ -75,6 +79,8 @@ func generate(t *testing.T, library config.Config) []byte {
 			zero  bool
 		}{
 			{"words", words, words == nil},
+			{"marks", marks, marks == ""},
+			{"within", within, within == 0},
 			{"keywords", lowered(r.Keywords), len(r.Keywords) == 0},
 			{"group", r.SecretGroup, r.SecretGroup == 0},
 			{"entropy", r.Entropy, r.Entropy == 0},

@@ -13,11 +13,15 @@ type rule struct {
 	id       string
 	keywords []string // in lower case; a text without any of them does not break the rule
 	words    []string // in lower case; every match of start begins with one, or nil when that cannot be said
-	start    expression
-	whole    expression
-	group    int     // of the whole expression: the secret; 0 is the first one that is not empty
-	entropy  float64 // in bits; a secret breaks the rule if it has more, 0 is no bound
-	allowed  []allowance
+	// Every match of start has one of the letters marks, at most so many letters behind its
+	// word; "" when none can be told.
+	marks   string
+	within  int
+	start   expression
+	whole   expression
+	group   int     // of the whole expression: the secret; 0 is the first one that is not empty
+	entropy float64 // in bits; a secret breaks the rule if it has more, 0 is no bound
+	allowed []allowance
 }
 
 // expression is compiled when it is first asked, and then kept: all of all rules together
