@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/confmirror/confmirror/daemon/web"
@@ -14,76 +15,166 @@ import (
 // testLimit bounds a whole connection test.
 const testLimit = 30 * time.Second
 
-// Test tries a connection step by step: token, repository, branch, write
-// permission. It changes nothing, and stops at the first step that fails.
+// Test tries a connection as this daemon's webhook would complete it.
 func (e engine) Test(ctx context.Context, s mirror.Settings) web.TestResult {
-	return e.connector.Test(ctx, s)
+	return e.connector.Test(ctx, s, web.WebhookURL(e.o.Config.HTTP.PublicURL))
 }
 
-// Test is the connection test.
-func (c *Connector) Test(ctx context.Context, s mirror.Settings) web.TestResult {
+// probe is a connection test under way.
+type probe struct {
+	connector  *Connector
+	settings   mirror.Settings
+	remote     remote
+	repository mirror.Repository
+	refs       clone.Refs
+	result     web.TestResult
+	lost       map[string]string // what did not succeed, steps and settings, and how to say so
+}
+
+// Test tries a connection step by step and changes nothing. A step that fails stops only
+// those that need it:
+//
+//	step                         needs
+//	settings
+//	dns, proxy, connect, tls     each the one before, host by host
+//	clock                        an answer of any host
+//	token                        the host of oauth_url
+//	repository                   the host of api_url, token
+//	git                          the host of git_url, token
+//	branch, write                git
+//	webhook
+//
+// What works all the same and may surprise somebody later is a success with a remedy.
+// webhook is where the repository's host should deliver.
+func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook string) web.TestResult {
 	ctx, cancel := context.WithTimeout(ctx, testLimit)
 	defer cancel()
-	t := &probe{result: web.TestResult{OK: true, Steps: []web.TestStep{}}}
-	r, err := c.remote(s)
-	if !t.step("settings", "The settings can be used.", err) {
-		return t.result
+	p := &probe{connector: c, settings: s, result: web.TestResult{OK: true, Steps: []web.TestStep{}}, lost: map[string]string{}}
+	places, unusable := p.places()
+	p.try("settings", nil, func() (step web.TestStep, err error) {
+		if p.remote, err = c.remote(s); err == nil {
+			err = unusable
+		}
+		return said("The settings can be used."), err
+	})
+	p.network(ctx, places)
+	if p.remote.credentials != nil {
+		p.try("token", []string{"settings", "oauth_url"}, func() (web.TestStep, error) { return p.token(ctx) })
 	}
-	if r.credentials != nil {
-		_, _, err := r.credentials.Basic(ctx, false)
-		if !t.step("token", "The credentials are accepted.", err) {
-			return t.result
+	if s.APIURL != "" {
+		p.try("repository", []string{"settings", "api_url", "token"}, func() (web.TestStep, error) { return p.facts(ctx) })
+	}
+	p.try("git", []string{"settings", "git_url", "token"}, func() (step web.TestStep, err error) {
+		p.refs, err = clone.ListRefs(ctx, s.CloneURL(), p.remote.credentials, c.git)
+		return said("The repository can be read over git."), err
+	})
+	p.try("branch", []string{"git"}, p.branch)
+	p.try("write", []string{"git"}, func() (web.TestStep, error) {
+		return said("The credentials may push. (A branch restriction shows with the first push only.)"),
+			clone.ProbePush(ctx, s.CloneURL(), p.remote.credentials, c.git)
+	})
+	p.try("webhook", nil, func() (web.TestStep, error) { return p.deliverable(ctx, webhook), nil })
+	return p.result
+}
+
+// said is the step of a success.
+func said(format string, args ...any) web.TestStep {
+	return web.TestStep{Message: fmt.Sprintf(format, args...)}
+}
+
+// try adds a step: skipped if something that it needs did not succeed, else as do says.
+func (p *probe) try(name string, needs []string, do func() (web.TestStep, error)) {
+	for _, need := range needs {
+		if why, lost := p.lost[need]; lost {
+			p.skip(name, why)
+			return
 		}
 	}
-	var repository mirror.Repository
-	if r.host != nil {
-		repository, err = r.host.Repository(ctx)
-		if !t.step("repository", "The repository "+repository.FullName+" is there.", err) {
-			return t.result
+	step, err := do()
+	if err != nil {
+		p.fail(name, mirror.AsFault(err))
+		return
+	}
+	step.Name, step.OK = name, true
+	p.result.Steps = append(p.result.Steps, step)
+}
+
+func (p *probe) fail(name string, f *mirror.Fault) {
+	p.result.Steps = append(p.result.Steps, web.TestStep{Name: name, Code: f.Code, Message: f.Message, Remedy: f.Remedy})
+	p.lost[name] = "the step " + name + " failed"
+	if p.result.OK {
+		p.result.OK, p.result.Code, p.result.Message = false, f.Code, f.Message
+	}
+}
+
+func (p *probe) skip(name, why string) {
+	p.result.Steps = append(p.result.Steps, web.TestStep{Name: name, Skipped: true, Message: "Not tried, because " + why + "."})
+	p.lost[name] = why
+}
+
+func (p *probe) token(ctx context.Context) (web.TestStep, error) {
+	_, _, err := p.remote.credentials.Basic(ctx, false)
+	if !p.settings.AccessToken.IsZero() {
+		return said("An access token is set; whether it is good shows when it is used."), err
+	}
+	return said("The credentials are accepted."), err
+}
+
+// facts asks the host's REST interface for the repository.
+func (p *probe) facts(ctx context.Context) (step web.TestStep, err error) {
+	p.repository, err = p.remote.host.Repository(ctx)
+	step = said("The repository %s is there.", p.repository.FullName)
+	if p.repository.SignedCommitsRequired {
+		step = said("The repository %s is there, and takes signed commits only.", p.repository.FullName)
+		step.Code, step.Remedy = mirror.CodeSignedCommitsRequired, "Pushes will be refused: switch the demand for signed commits off for this repository."
+	}
+	return step, err
+}
+
+func (p *probe) branch() (web.TestStep, error) {
+	main := cmp.Or(p.repository.MainBranch, p.refs.HEAD)
+	branch := cmp.Or(p.settings.Branch, main, "main")
+	if p.refs.Empty {
+		return said("The repository is empty: the first push creates the branch %s.", branch), nil
+	}
+	if _, there := p.refs.Branches[branch]; !there {
+		return web.TestStep{}, &mirror.Fault{
+			Code:    mirror.CodeBranchNotFound,
+			Message: fmt.Sprintf("The branch %q does not exist in the repository.", branch),
+			Remedy:  "Create the branch, or name another one.",
+			Class:   mirror.Permanent,
 		}
 	}
-	refs, err := clone.ListRefs(ctx, s.CloneURL(), r.credentials, c.git)
-	if !t.step("git", "The repository can be read over git.", err) {
-		return t.result
+	if branch == main || main == "" {
+		return said("The branch %s is there.", branch), nil
 	}
-	branch := cmp.Or(s.Branch, repository.MainBranch, refs.HEAD, "main")
-	if !t.step("branch", branchMessage(branch, refs), branchFault(branch, refs)) {
-		return t.result
-	}
-	err = clone.ProbePush(ctx, s.CloneURL(), r.credentials, c.git)
-	t.step("write", "The credentials may push. (A branch restriction shows with the first push only.)", err)
-	return t.result
+	return said("The branch %s is there; the repository's main branch is %s.", branch, main), nil
 }
 
-func branchMessage(branch string, refs clone.Refs) string {
-	if refs.Empty {
-		return fmt.Sprintf("The repository is empty: the first push creates the branch %s.", branch)
+// places are the hosts that the connection leads to, each once.
+func (p *probe) places() (places []*place, err error) {
+	add := func(setting, address string) {
+		u, bad := url.Parse(address)
+		if bad != nil || u.Host == "" {
+			p.lost[setting] = setting + " is no address"
+			err = &mirror.Fault{Code: mirror.CodeConnectionFailed, Message: setting + " is no address.",
+				Remedy: "Correct it: expected https://host/path.", Class: mirror.Permanent}
+			return
+		}
+		for _, at := range places {
+			if at.url.Scheme == u.Scheme && at.url.Host == u.Host {
+				at.settings = append(at.settings, setting)
+				return
+			}
+		}
+		places = append(places, &place{settings: []string{setting}, url: &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}})
 	}
-	return fmt.Sprintf("The branch %s is there.", branch)
-}
-
-func branchFault(branch string, refs clone.Refs) error {
-	if _, ok := refs.Branches[branch]; ok || refs.Empty {
-		return nil
+	add("git_url", p.settings.GitURL)
+	if p.settings.APIURL != "" {
+		add("api_url", p.settings.APIURL)
 	}
-	return &mirror.Fault{
-		Code:    mirror.CodeBranchNotFound,
-		Message: fmt.Sprintf("The branch %q does not exist in the repository.", branch),
-		Remedy:  "Create the branch, or name another one.",
-		Class:   mirror.Permanent,
+	if p.settings.AccessToken.IsZero() && p.settings.ClientID != "" {
+		add("oauth_url", cmp.Or(p.settings.OAuthURL, mirror.DefaultOAuthURL))
 	}
-}
-
-// probe collects the steps of a test.
-type probe struct{ result web.TestResult }
-
-func (t *probe) step(name, success string, err error) bool {
-	if err == nil {
-		t.result.Steps = append(t.result.Steps, web.TestStep{Name: name, OK: true, Message: success})
-		return true
-	}
-	f := mirror.AsFault(err)
-	t.result.Steps = append(t.result.Steps, web.TestStep{Name: name, Code: f.Code, Message: f.Message, Remedy: f.Remedy})
-	t.result.OK, t.result.Code, t.result.Message = false, f.Code, f.Message
-	return false
+	return places, err
 }

@@ -39,13 +39,16 @@ type connection struct {
 	Paused         bool   `json:"paused"`
 }
 
+// WebhookURL is where a repository's host delivers to a daemon with that public URL.
+func WebhookURL(publicURL string) string { return publicURL + webhookPath }
+
 func (s *Server) showConnection(i *db.ConnectionInfo) connection {
 	return connection{
 		Workspace: i.Settings.Workspace, Repository: i.Settings.Repository, Branch: i.Settings.Branch, PathPrefix: i.Settings.PathPrefix,
 		ClientID: i.Settings.ClientID, ClientSecretSet: i.HasClientSecret, AccessTokenSet: i.HasAccessToken, WebhookSecretSet: i.HasWebhookSecret,
 		Push: i.Settings.Push, Conflict: i.Settings.Conflict,
 		APIURL: i.Settings.APIURL, OAuthURL: i.Settings.OAuthURL, GitURL: i.Settings.GitURL,
-		Source: i.Source, WebhookURL: s.live.Load().publicURL + webhookPath,
+		Source: i.Source, WebhookURL: WebhookURL(s.live.Load().publicURL),
 		ResolvedBranch: i.Branch, RepositoryURL: i.RepositoryURL, Paused: i.Paused,
 	}
 }

@@ -32,7 +32,11 @@ var null = (*string)(nil)
 func TestConnect(t *testing.T) {
 	each(t, func(w *world) {
 		id := w.organization("acme")
-		w.engine.result = TestResult{Code: mirror.CodeConnectionFailed, Message: mirror.ConnectionFailedMessage, Steps: []TestStep{{Name: "token", Message: "refused"}}}
+		w.engine.result = TestResult{Code: mirror.CodeConnectionFailed, Message: mirror.ConnectionFailedMessage, Steps: []TestStep{
+			{Name: "token", Code: mirror.CodeConnectionFailed, Message: "refused", Remedy: "another"},
+			{Name: "git", Skipped: true, Message: "not tried"},
+			{Name: "webhook", OK: true, Message: "works", Remedy: "could be better"},
+		}}
 		path := org("acme", "mirror/connection")
 		w.do("GET", path, nil).fails(404, "DISCONNECTED")
 
@@ -48,7 +52,8 @@ func TestConnect(t *testing.T) {
 				w.t.Errorf("%s is %v, want %v", key, value, want)
 			}
 		}
-		if got.at("test", "ok") != false || got.at("test", "code") != "CONNECTION_FAILED" || got.at("test", "steps", 0, "name") != "token" {
+		if got.at("test", "ok") != false || got.at("test", "code") != "CONNECTION_FAILED" || got.at("test", "steps", 0, "name") != "token" ||
+			got.at("test", "steps", 1, "skipped") != true || got.at("test", "steps", 2, "remedy") != "could be better" {
 			w.t.Errorf("test: %s", got.Body)
 		}
 		w.heard("reconnected " + id)

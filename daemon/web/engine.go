@@ -44,10 +44,12 @@ type TestResult struct {
 	Steps   []TestStep `json:"steps"`
 }
 
-// TestStep is one step of a connection test.
+// TestStep is one step of a connection test. One that is ok and has a remedy works, and has
+// something that should be mended.
 type TestStep struct {
-	Name    string `json:"name"` // "token", "repository", "branch", "write"
+	Name    string `json:"name"` // "dns", "tls", "token", "repository", "branch", "write" and so on
 	OK      bool   `json:"ok"`
+	Skipped bool   `json:"skipped,omitempty"` // not tried: what it needs failed
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/daemon"
 	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/mirror"
@@ -18,9 +19,11 @@ func (p *Program) checkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Test the connection to the repository, step by step",
-		Long: `Test each connection step by step: credentials, repository, reading over git,
-branch, and the right to push. Nothing is changed. The first step that fails is
-shown with its remedy.
+		Long: `Test each connection step by step: names, connections and certificates of the
+hosts, the clock, credentials, repository, reading over git, branch, the right to
+push, and webhooks. Nothing is changed. A step that fails is shown with its
+remedy, and stops only those that need it; "note" is what works and should be
+mended all the same.
 
 Exit status: 0 every connection works; 1 one does not.`,
 		Example: `  confmirror check
@@ -40,7 +43,11 @@ type checked struct {
 }
 
 func (p *Program) check(ctx context.Context, organization string, asJSON bool) error {
-	targets, err := p.checkTargets(ctx, organization)
+	c, err := p.load()
+	if err != nil {
+		return err
+	}
+	targets, err := p.checkTargets(ctx, c, organization)
 	if err != nil {
 		return err
 	}
@@ -48,7 +55,7 @@ func (p *Program) check(ctx context.Context, organization string, asJSON bool) e
 	list := []checked{}
 	status := exitDone
 	for _, t := range targets {
-		tested := connector.Test(ctx, t.settings)
+		tested := connector.Test(ctx, t.settings, webhookURL(c))
 		if !tested.OK {
 			status = exitFailed
 		}
@@ -77,11 +84,7 @@ type checkTarget struct {
 
 // checkTargets are the connections to test. Those of the configuration need no
 // database: they can be tested before anything is set up.
-func (p *Program) checkTargets(ctx context.Context, organization string) (targets []checkTarget, err error) {
-	c, err := p.load()
-	if err != nil {
-		return nil, err
-	}
+func (p *Program) checkTargets(ctx context.Context, c *configs.Config, organization string) (targets []checkTarget, err error) {
 	configured := map[string]bool{}
 	for _, m := range c.Mirrors {
 		configured[m.Organization] = true
@@ -123,11 +126,16 @@ func (p *Program) checkTargets(ctx context.Context, organization string) (target
 
 func (p *Program) printTest(t web.TestResult) {
 	for _, step := range t.Steps {
-		if step.OK {
-			fmt.Fprintf(p.Stdout, "  ok    %-10s %s\n", step.Name, step.Message)
-			continue
+		mark, message := "FAIL", step.Code+": "+step.Message
+		switch {
+		case step.Skipped:
+			mark, message = "-", step.Message
+		case step.OK && step.Remedy != "":
+			mark, message = "note", step.Message
+		case step.OK:
+			mark, message = "ok", step.Message
 		}
-		fmt.Fprintf(p.Stdout, "  FAIL  %-10s %s: %s\n", step.Name, step.Code, step.Message)
+		fmt.Fprintf(p.Stdout, "  %-4s  %-10s %s\n", mark, step.Name, message)
 		if step.Remedy != "" {
 			fmt.Fprintf(p.Stdout, "        hint: %s\n", step.Remedy)
 		}

@@ -115,7 +115,7 @@ func (p *Program) afterConnect(ctx context.Context, s *site, o *db.Organization)
 	if err != nil {
 		return err
 	}
-	tested := p.connector().Test(ctx, settings)
+	tested := p.connector().Test(ctx, settings, webhookURL(s.config))
 	p.printTest(tested)
 	signed := "with the trigger \"Push\" (unsigned: no webhook secret is set)"
 	if !settings.WebhookSecret.IsZero() {

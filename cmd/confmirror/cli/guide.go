@@ -7,12 +7,13 @@ import (
 	"net"
 
 	"github.com/confmirror/confmirror/configs"
+	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
 // webhookURL is what to enter in the repository's settings.
-func webhookURL(c *configs.Config) string { return c.HTTP.PublicURL + "/api/bitbucket/webhook" }
+func webhookURL(c *configs.Config) string { return web.WebhookURL(c.HTTP.PublicURL) }
 
 // guide tells a person who started the daemon by hand where things are, and what
 // to do next. A log that programs read is not mixed with prose.

@@ -34,6 +34,7 @@ func scriptCommands(t *testing.T) map[string]command {
 		"sql":       runSQL,
 		"remember":  remember,
 		"bitbucket": runBitbucket,
+		"proxy":     runProxy,
 		// postgres NAME sets NAME to the URL of a fresh database.
 		"postgres": func(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Setenv(args[0], dbtest.Postgres(t))

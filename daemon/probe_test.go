@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+)
+
+func TestProbeOfAGoodConnection(t *testing.T) {
+	p := newProbed(t)
+	result := p.test()
+	p.wants(result, nil)
+	p.says(result, "repository", "The repository acme-corp/webrix-sync is there.", "")
+	p.says(result, "branch", "The branch main is there.", "")
+	p.says(result, "tls", "Plain http", "")
+	p.says(result, "webhook", p.webhook, "")
+
+	p.settings.ClientID, p.settings.ClientSecret = "", mirror.Secret{}
+	p.settings.AccessToken = mirror.NewSecret(p.standIn.AddAccessToken("acme-corp", "webrix-sync", bitbuckettest.ScopeRepositoryWrite))
+	p.settings.OAuthURL = "http://" + closedPort(t) // nobody asks there
+	p.wants(p.test(), nil)
+}
+
+// A plain git host has no REST interface, and may ask for no credentials.
+func TestProbeOfAPlainGitHost(t *testing.T) {
+	p := newProbed(t)
+	p.settings.APIURL = ""
+	p.wants(p.test(), map[string]string{"repository": ""})
+
+	p.settings.ClientID, p.settings.ClientSecret = "", mirror.Secret{}
+	p.wants(p.test(), map[string]string{"repository": "", "token": "", "git": mirror.CodeRepositoryNotFound, "branch": "-", "write": "-"})
+
+	p.settings.APIURL = p.standIn.APIURL()
+	result := p.test()
+	p.wants(result, map[string]string{"settings": mirror.CodeConnectionFailed, "token": "", "repository": "-", "git": "-", "branch": "-", "write": "-"})
+	p.says(result, "settings", mirror.ConnectionFailedMessage, "client_id")
+}
+
+// Each refusal that the token endpoint is known for, in plain words.
+func TestProbeOfTheToken(t *testing.T) {
+	refusal := func(body string) func(p *probed) {
+		return func(p *probed) {
+			p.standIn.Inject(bitbuckettest.Fault{Status: 400, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, bitbuckettest.EndpointToken)
+		}
+	}
+	for name, test := range map[string]struct {
+		spoil        func(p *probed)
+		code, remedy string
+	}{
+		"wrong secret": {func(p *probed) { p.settings.ClientSecret = mirror.NewSecret("hunter2") }, mirror.CodeConnectionFailed,
+			"Client ID or client secret is wrong: copy both again"},
+		"not private": {func(p *probed) {
+			c := p.standIn.AddConsumer(bitbuckettest.Consumer{Workspace: "acme-corp", Public: true})
+			p.settings.ClientID, p.settings.ClientSecret = c.Key, mirror.NewSecret(c.Secret)
+		}, mirror.CodeConnectionFailed, `tick "This is a private consumer"`},
+		"credentials lost on the way": {refusal(`{"error_description":"Requests must be authenticated using OAuth client credentials","error":"unauthorized_client"}`),
+			mirror.CodeConnectionFailed, "did not arrive: check that both are set"},
+		"no such grant": {refusal(`{"error_description": "Unsupported grant type: None", "error": "invalid_grant"}`),
+			mirror.CodeConnectionFailed, "does not offer the client_credentials grant: check oauth_url"},
+		"too many requests": {func(p *probed) { p.standIn.Inject(bitbuckettest.TooManyRequests(0), bitbuckettest.EndpointToken) }, mirror.CodeRateLimited, "later"},
+		"down":              {func(p *probed) { p.standIn.Inject(bitbuckettest.Down(503), bitbuckettest.EndpointToken) }, mirror.CodeNetworkUnreachable, "tried again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProbed(t)
+			test.spoil(p)
+			result := p.test()
+			p.wants(result, map[string]string{"token": test.code, "repository": "-", "git": "-", "branch": "-", "write": "-"})
+			message := ""
+			if test.code == mirror.CodeConnectionFailed {
+				message = mirror.ConnectionFailedMessage
+			}
+			p.says(result, "token", message, test.remedy)
+			p.says(result, "git", "Not tried, because the step token failed.", "")
+		})
+	}
+}
+
+func TestProbeOfTheRepository(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil                 func(p *probed)
+		steps                 map[string]string
+		step, message, remedy string
+	}{
+		"no such repository": {func(p *probed) { p.settings.Repository = "nowhere" },
+			map[string]string{"repository": mirror.CodeRepositoryNotFound, "git": mirror.CodeRepositoryNotFound, "branch": "-", "write": "-"},
+			"repository", "acme-corp/nowhere does not exist, or these credentials may not see it", "workspace"},
+		"a consumer of another workspace": {func(p *probed) {
+			c := p.standIn.AddConsumer(bitbuckettest.Consumer{Workspace: "other"})
+			p.settings.ClientID, p.settings.ClientSecret = c.Key, mirror.NewSecret(c.Secret)
+		}, map[string]string{"repository": mirror.CodeRepositoryNotFound, "git": mirror.CodeRepositoryNotFound, "branch": "-", "write": "-"},
+			"git", "", "workspace"},
+		"REST is limited, git is not": {func(p *probed) { p.standIn.Inject(bitbuckettest.TooManyRequests(0), bitbuckettest.EndpointREST) },
+			map[string]string{"repository": mirror.CodeRateLimited}, "branch", "The branch main is there.", ""},
+		"an IP allow-list": {func(p *probed) {
+			p.standIn.Inject(bitbuckettest.AddressBlocked(), bitbuckettest.EndpointFetchRefs, bitbuckettest.EndpointFetch)
+		}, map[string]string{"git": mirror.CodePermissionDenied, "branch": "-", "write": "-"}, "git", "whitelist your IP", "allow-list"},
+		"a branch that is not there": {func(p *probed) { p.settings.Branch = "gone" },
+			map[string]string{"branch": mirror.CodeBranchNotFound}, "branch", `The branch "gone" does not exist`, "Create the branch"},
+		"another branch than the main one": {func(p *probed) { p.settings.Branch = "config"; p.commit("config") },
+			nil, "branch", "The branch config is there; the repository's main branch is main.", ""},
+		"no right to write": {func(p *probed) {
+			c := p.standIn.AddConsumer(bitbuckettest.Consumer{Workspace: "acme-corp", Scopes: []string{bitbuckettest.ScopeRepository}})
+			p.settings.ClientID, p.settings.ClientSecret = c.Key, mirror.NewSecret(c.Secret)
+		}, map[string]string{"write": mirror.CodePermissionDenied}, "write", "privilege scopes", "Repositories: Read and Write"},
+		"signed commits": {func(p *probed) { p.repo.SetSignedCommits(true) },
+			map[string]string{"repository": "note"}, "repository", "takes signed commits only", "switch the demand"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProbed(t)
+			test.spoil(p)
+			result := p.test()
+			p.wants(result, test.steps)
+			p.says(result, test.step, test.message, test.remedy)
+		})
+	}
+}
+
+func TestProbeOfAnEmptyRepository(t *testing.T) {
+	p := newProbed(t)
+	_, err := p.standIn.CreateRepository("acme-corp", "empty")
+	p.must(err)
+	p.settings.Repository = "empty"
+	result := p.test()
+	p.wants(result, nil)
+	p.says(result, "branch", "The repository is empty: the first push creates the branch main.", "")
+}
+
+// Whether webhooks arrive is worth a word, and never a failure: polling does the work, too.
+func TestProbeOfTheWebhook(t *testing.T) {
+	stranger := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(stranger.Close)
+	for name, test := range map[string]struct {
+		publicURL, gitURL string
+		message, remedy   string
+	}{
+		"nobody listens":   {"http://" + closedPort(t), "", "Nobody takes connections at 127.0.0.1", "http.public_url"},
+		"somebody else":    {stranger.URL, "", "somebody else answers there (404 Not Found).", "http.public_url"},
+		"from the outside": {"http://127.0.0.1:8080", "https://169.254.169.254", "is an address of this machine itself", "rely on polling"},
+		"no address":       {"", "", "There is no address", "http.public_url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProbed(t)
+			p.webhook = web.WebhookURL(test.publicURL)
+			want := map[string]string{"webhook": "note"}
+			if test.gitURL != "" {
+				p.settings.GitURL = test.gitURL
+				want = map[string]string{"webhook": "note", "connect": mirror.CodeNetworkUnreachable, "git": "-", "branch": "-", "write": "-"}
+			}
+			result := p.test()
+			p.wants(result, want)
+			p.says(result, "webhook", test.message, test.remedy)
+		})
+	}
+}
