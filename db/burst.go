@@ -2,6 +2,7 @@ package db
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"gorm.io/gorm"
@@ -71,27 +72,9 @@ func (s *observing) complete() error {
 	for _, c := range s.changes { // of a row that is not there any more, too
 		keys[mirror.RowKey{Kind: document.Kind(c.Kind), ID: c.RowID}] = true
 	}
-	var kinds, ids []string
-	for key := range keys {
-		kinds, ids = append(kinds, string(key.Kind)), append(ids, key.ID)
-	}
-	changes, err := s.changesOf(kinds, ids)
+	changes, err := s.changesOf(s.tx, s.mirror.OrganizationID, slices.Collect(maps.Keys(keys)))
 	s.take(changes)
 	return err
-}
-
-// changesOf are the changes of the rows with these kinds and ids. No statistics tell
-// PostgreSQL's planner how full a queue is at the moment: a list it might look for in
-// all that waits, one entry after the other, so it is made to look each one up.
-func (s *observing) changesOf(kinds, ids []string) (changes []changeRow, err error) {
-	if !s.postgres { // the index has both
-		err = where(s.mine(), s.inText("kind", kinds), s.inText("row_id", ids)).Find(&changes).Error
-		return changes, err
-	}
-	err = s.tx.Raw(`SELECT c.* FROM unnest(CAST(? AS text[]), CAST(? AS text[])) AS r (kind, id) CROSS JOIN LATERAL
-			(SELECT * FROM mirror_changes WHERE organization_id = ? AND kind = r.kind AND row_id = r.id OFFSET 0) AS c`,
-		textArray(kinds), textArray(ids), s.mirror.OrganizationID).Scan(&changes).Error
-	return changes, err
 }
 
 // countedParts bounds what is counted of a burst, and with it what counting costs a part.

@@ -327,12 +327,11 @@ func (im *importing) own(items map[mirror.RowKey]*item) (map[mirror.RowKey][]int
 		written[key.Kind] = append(written[key.Kind], i)
 	}
 	own := map[mirror.RowKey][]int64{}
-	kinds, ids := set{}, set{}
+	var locked []mirror.RowKey
 	for k, items := range written {
 		if k != document.Skills && !foreign {
-			kinds[string(k)] = true
 			for _, i := range items {
-				ids[i.id()] = true
+				locked = append(locked, mirror.RowKey{Kind: k, ID: i.id()})
 			}
 			continue
 		}
@@ -348,8 +347,11 @@ func (im *importing) own(items map[mirror.RowKey]*item) (map[mirror.RowKey][]int
 			own[mirror.RowKey{Kind: k, ID: id}] = changes
 		}
 	}
-	changes, err := im.capturedOf(im.tx, im.mirror.OrganizationID, kinds.list(), ids.list())
+	changes, err := im.changesOf(im.tx, im.mirror.OrganizationID, locked)
 	for _, c := range changes {
+		if c.Take != "" {
+			continue // a person decided, which is contained in no row
+		}
 		key := mirror.RowKey{Kind: document.Kind(c.Kind), ID: c.RowID}
 		own[key] = append(own[key], c.ID)
 	}

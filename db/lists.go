@@ -46,12 +46,13 @@ func (d *DB) in(column, kind string, values []string) clause.Expression {
 	return clause.Expr{SQL: column + " IN (SELECT value FROM json_each(?))", Vars: []any{jsonList(values)}}
 }
 
-// inIDs is "column is one of ids", for a number.
+// inIDs is "column is one of ids", for a number: a join with the list, which takes the
+// same time whatever PostgreSQL's planner thinks of the table.
 func (d *DB) inIDs(column string, ids []int64) clause.Expression {
 	list, _ := json.Marshal(ids)
 	if d.postgres {
 		return clause.Expr{
-			SQL:  column + " = ANY(CAST(? AS bigint[]))",
+			SQL:  column + " IN (SELECT unnest(CAST(? AS bigint[])))",
 			Vars: []any{"{" + strings.Trim(string(list), "[]") + "}"},
 		}
 	}

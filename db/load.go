@@ -26,11 +26,12 @@ func (d *DB) loadMains(tx *gorm.DB, organizationID string, ids []string) ([]*sto
 }
 
 // besides is "the row is the organization's" where other conditions find the rows.
-// SQLite thinks an organization smaller than a list of ids, and would read all of it: the
-// plus keeps it from looking there.
+// SQLite thinks an organization smaller than a list of ids, and so does PostgreSQL after
+// an import, and would read all of it: what stands around the condition keeps them from
+// looking there.
 func (d *DB) besides(organizationID string) clause.Expression {
 	if d.postgres {
-		return clause.Eq{Column: "organization_id", Value: organizationID}
+		return clause.Expr{SQL: "(organization_id = ?) IS TRUE", Vars: []any{organizationID}}
 	}
 	return clause.Expr{SQL: "+organization_id = ?", Vars: []any{organizationID}}
 }

@@ -131,8 +131,8 @@ func (d *DB) withColumns(query *gorm.DB, organizationID string, r *storedRow) er
 	for _, b := range bases {
 		byRow[id] = b
 	}
-	var changes []changeRow
-	if err := query.Where("organization_id = ? AND kind = ? AND row_id = ?", organizationID, document.Skills, id).Find(&changes).Error; err != nil {
+	changes, err := d.changesOf(query.Session(&gorm.Session{NewDB: true}), organizationID, keysOf(document.Skills, []string{id}))
+	if err != nil {
 		return err
 	}
 	edited, err := d.derive(query.Session(&gorm.Session{NewDB: true}), organizationID, []*storedRow{r}, byRow, describedRows(changes))
@@ -278,12 +278,11 @@ func (d *DB) behind(tx *gorm.DB, m *mirror.Mirror, skills []*storedRow, consumed
 	for _, b := range old {
 		byRow[b.RowID] = b
 	}
-	var changes []changeRow
-	err = where(tx, d.inText("row_id", ids.list())).
-		Where("organization_id = ? AND kind = ? AND described", m.OrganizationID, document.Skills).Find(&changes).Error
+	changes, err := d.changesOf(tx, m.OrganizationID, keysOf(document.Skills, ids.list()))
 	if err != nil {
 		return nil, err
 	}
+	changes = slices.DeleteFunc(changes, func(c changeRow) bool { return !c.Described })
 	docs, err := d.derive(tx, m.OrganizationID, live, byRow, describedRows(changes))
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
-	"github.com/confmirror/confmirror/mirror/document"
 	"github.com/confmirror/confmirror/mirror/parallel"
 )
 
@@ -160,7 +159,7 @@ func (d *DB) ownChanges(tx *gorm.DB, organizationID string, t *table, written []
 		ids[i] = r.record.entity().ID
 		guards[ids[i]] = r.guard
 	}
-	changes, err := d.capturedOf(tx, organizationID, []string{string(t.kind)}, ids)
+	changes, err := d.changesOf(tx, organizationID, keysOf(t.kind, ids))
 	if err != nil {
 		return nil, err
 	}
@@ -174,21 +173,11 @@ func (d *DB) ownChanges(tx *gorm.DB, organizationID string, t *table, written []
 		same[id] = guards[id] == r.guard
 	}
 	for _, c := range changes {
-		if same[c.RowID] {
+		if same[c.RowID] && c.Take == "" {
 			own[c.RowID] = append(own[c.RowID], c.ID)
 		}
 	}
 	return own, nil
-}
-
-// capturedOf are the captured changes of rows, by their ids, but for what a person decided.
-func (d *DB) capturedOf(tx *gorm.DB, organizationID string, kinds, ids []string) (changes []changeRow, err error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	err = where(tx, d.inText("row_id", ids), d.inText("kind", kinds)).Select("id", "kind", "row_id").
-		Where("organization_id = ? AND take = ''", organizationID).Order("id").Find(&changes).Error
-	return changes, err
 }
 
 // foreignTriggers reports whether another program's triggers stand on the tables of
@@ -206,16 +195,4 @@ func (d *DB) foreignTriggers(tx *gorm.DB) (found bool, err error) {
 	}
 	err = tx.Raw(query, names).Scan(&found).Error
 	return found, err
-}
-
-// deleteChanges consumes captured changes, but those of the skills given.
-func (d *DB) deleteChanges(tx *gorm.DB, organizationID string, ids []int64, exceptSkills []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	query := where(tx, d.inIDs("id", ids)).Where("organization_id = ?", organizationID)
-	if len(exceptSkills) > 0 {
-		query = query.Not(clause.And(clause.Eq{Column: "kind", Value: document.Skills}, d.inText("row_id", exceptSkills)))
-	}
-	return query.Delete(&changeRow{}).Error
 }
