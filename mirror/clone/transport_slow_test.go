@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,17 +154,18 @@ func TestTransfersThatStandStillEnd_H16(t *testing.T) {
 			s := newServer(t)
 			first := s.commit("main", files{"toolkits/a.json": "1"})
 			synctest.Test(t, func(t *testing.T) {
-				still, over := false, make(chan struct{})
+				var still atomic.Bool
+				over := make(chan struct{})
 				defer close(over)
 				w := slowWorld(t, s, 0, func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
-					if still {
+					if still.Load() {
 						stand(rw, r, next, over)
 						return
 					}
 					next.ServeHTTP(rw, r)
 				})
 				w.pull(t)
-				still = true
+				still.Store(true)
 				b := w.build(t, first, files{"toolkits/b.json": "2"})
 				for what, do := range map[string]func() error{
 					"Remote": func() error { _, err := w.Remote(t.Context()); return err },
@@ -175,7 +177,7 @@ func TestTransfersThatStandStillEnd_H16(t *testing.T) {
 						t.Errorf("%s took %s", what, took)
 					}
 				}
-				still = false
+				still.Store(false)
 				if err := w.Push(t.Context(), b); err != nil && !errors.Is(err, mirror.ErrStale) {
 					t.Error(err)
 				}
