@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -51,7 +52,7 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook string)
 	defer cancel()
 	p := &probe{connector: c, settings: s, result: web.TestResult{OK: true, Steps: []web.TestStep{}}, lost: map[string]string{}}
 	places, unusable := p.places()
-	p.try("settings", nil, func() (step web.TestStep, err error) {
+	p.try(ctx, "settings", nil, func() (step web.TestStep, err error) {
 		if p.remote, err = c.remote(s); err == nil {
 			err = unusable
 		}
@@ -59,21 +60,21 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook string)
 	})
 	p.network(ctx, places)
 	if p.remote.credentials != nil {
-		p.try("token", []string{"settings", "oauth_url"}, func() (web.TestStep, error) { return p.token(ctx) })
+		p.try(ctx, "token", []string{"settings", "oauth_url"}, func() (web.TestStep, error) { return p.token(ctx) })
 	}
 	if s.APIURL != "" {
-		p.try("repository", []string{"settings", "api_url", "token"}, func() (web.TestStep, error) { return p.facts(ctx) })
+		p.try(ctx, "repository", []string{"settings", "api_url", "token"}, func() (web.TestStep, error) { return p.facts(ctx) })
 	}
-	p.try("git", []string{"settings", "git_url", "token"}, func() (step web.TestStep, err error) {
+	p.try(ctx, "git", []string{"settings", "git_url", "token"}, func() (step web.TestStep, err error) {
 		p.refs, err = clone.ListRefs(ctx, s.CloneURL(), p.remote.credentials, c.git)
 		return said("The repository can be read over git."), err
 	})
-	p.try("branch", []string{"git"}, p.branch)
-	p.try("write", []string{"git"}, func() (web.TestStep, error) {
+	p.try(ctx, "branch", []string{"git"}, p.branch)
+	p.try(ctx, "write", []string{"git"}, func() (web.TestStep, error) {
 		return said("The credentials may push. (A branch restriction shows with the first push only.)"),
 			clone.ProbePush(ctx, s.CloneURL(), p.remote.credentials, c.git)
 	})
-	p.try("webhook", nil, func() (web.TestStep, error) { return p.deliverable(ctx, webhook), nil })
+	p.try(ctx, "webhook", nil, func() (web.TestStep, error) { return p.deliverable(ctx, webhook), nil })
 	return p.result
 }
 
@@ -83,7 +84,11 @@ func said(format string, args ...any) web.TestStep {
 }
 
 // try adds a step: skipped if something that it needs did not succeed, else as do says.
-func (p *probe) try(name string, needs []string, do func() (web.TestStep, error)) {
+func (p *probe) try(ctx context.Context, name string, needs []string, do func() (web.TestStep, error)) {
+	if ctx.Err() != nil {
+		p.skip(name, "the time for the test is over")
+		return
+	}
 	for _, need := range needs {
 		if why, lost := p.lost[need]; lost {
 			p.skip(name, why)
@@ -91,7 +96,13 @@ func (p *probe) try(name string, needs []string, do func() (web.TestStep, error)
 		}
 	}
 	step, err := do()
-	if err != nil {
+	switch _, told := errors.AsType[*mirror.Fault](err); {
+	case err == nil:
+	case ctx.Err() != nil && !told:
+		p.fail(name, &mirror.Fault{Code: mirror.CodeNetworkUnreachable, Message: "There was no answer within the time for the test.",
+			Remedy: "Try it again. If it lasts, something between this machine and the host swallows what is sent.", Class: mirror.Transient, Err: err})
+		return
+	default:
 		p.fail(name, mirror.AsFault(err))
 		return
 	}

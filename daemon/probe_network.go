@@ -154,7 +154,7 @@ func (p *probe) network(ctx context.Context, places []*place) {
 		case len(left) == 0:
 			p.skip(step.name, "no host was reached")
 		default:
-			p.try(step.name, nil, func() (web.TestStep, error) { return said("%s", message), nil })
+			p.try(ctx, step.name, nil, func() (web.TestStep, error) { return said("%s", message), nil })
 		}
 		for _, at := range lost {
 			for _, setting := range at.settings {
@@ -163,7 +163,7 @@ func (p *probe) network(ctx context.Context, places []*place) {
 		}
 	}
 	if i := slices.IndexFunc(places, func(at *place) bool { return at.dated }); i >= 0 {
-		p.try("clock", nil, func() (web.TestStep, error) { return clock(places[i]), nil })
+		p.try(ctx, "clock", nil, func() (web.TestStep, error) { return clock(places[i]), nil })
 	}
 }
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -155,4 +156,16 @@ func TestProbeOfTheWebhook(t *testing.T) {
 			p.says(result, "webhook", test.message, test.remedy)
 		})
 	}
+}
+
+// A host that takes requests and answers none does not keep whoever asked.
+func TestProbeEndsInTime(t *testing.T) {
+	p := newProbed(t)
+	ctx, giveUp := context.WithCancel(t.Context())
+	undo := p.standIn.Inject(bitbuckettest.Fault{Stall: true, Do: giveUp}, bitbuckettest.EndpointFetchRefs, bitbuckettest.EndpointFetch)
+	defer undo()
+	result := p.connector.Test(ctx, p.settings, p.webhook)
+	p.wants(result, map[string]string{"git": mirror.CodeNetworkUnreachable, "branch": "-", "write": "-", "webhook": "-"})
+	p.says(result, "git", "no answer within the time", "Try it again")
+	p.says(result, "webhook", "the time for the test is over", "")
 }
