@@ -44,25 +44,15 @@ func (v *validation) walk(kind document.Kind) {
 		if kind == document.MCPServers {
 			v.servers[slug] = document.Server{}
 		}
-		switch {
-		case !document.ValidSlug(kind, slug):
-			f.problem = document.Invalid("the name is not a valid slug: use lower-case letters and digits joined by single hyphens%s", orDots(kind))
-		case kind == document.Skills:
+		if kind == document.Skills {
 			f.problem = v.skill(f)
-		default:
-			content, problem := v.file(f.path, e.Type())
-			if f.problem = problem; problem == nil {
-				v.parsed(f, content)
-			}
+			continue
+		}
+		content, problem := v.file(f.path, e.Type())
+		if f.problem = problem; problem == nil {
+			v.parsed(f, content)
 		}
 	}
-}
-
-func orDots(kind document.Kind) string {
-	if kind == document.Skills {
-		return ""
-	}
-	return ", dots or underscores"
 }
 
 // kindDirectory lists a kind's directory. What stands in the way of it is its problem.
