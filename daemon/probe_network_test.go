@@ -160,7 +160,7 @@ func TestProbeWithNoHostAtAll(t *testing.T) {
 	nameless(p)
 	p.settings.GitURL, p.settings.APIURL, p.settings.OAuthURL = "https://nowhere.invalid", "https://nowhere.invalid/2.0", "https://nowhere.invalid/token"
 	result := p.test()
-	p.wants(result, map[string]string{"dns": mirror.CodeNetworkUnreachable, "connect": "-", "tls": "-", "clock": "", "token": "-", "repository": "-", "git": "-", "branch": "-", "write": "-", "webhook": "note"})
+	p.wants(result, map[string]string{"dns": mirror.CodeNetworkUnreachable, "connect": "-", "tls": "-", "clock": "-", "token": "-", "repository": "-", "git": "-", "branch": "-", "write": "-", "webhook": "note"})
 }
 
 // A certificate of an authority that the machine trusts is good, whoever that is.

@@ -60,11 +60,15 @@ func (p *Program) validationJSON(v *validation) error {
 	return p.printJSON(map[string]any{"checked": len(v.files), "problems": problems})
 }
 
+// The report has no schema that all its readers share: what one of them asks for is there,
+// where it says nothing as 0.
 type junitSuites struct {
 	XMLName  xml.Name     `xml:"testsuites"`
 	Name     string       `xml:"name,attr"`
 	Tests    int          `xml:"tests,attr"`
 	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
+	Time     float64      `xml:"time,attr"`
 	Suites   []junitSuite `xml:"testsuite"`
 }
 
@@ -72,6 +76,9 @@ type junitSuite struct {
 	Name     string      `xml:"name,attr"`
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
+	Errors   int         `xml:"errors,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Time     float64     `xml:"time,attr"`
 	Cases    []junitCase `xml:"testcase"`
 }
 
@@ -79,6 +86,7 @@ type junitCase struct {
 	Name    string        `xml:"name,attr"`
 	Class   string        `xml:"classname,attr"`
 	File    string        `xml:"file,attr"`
+	Time    float64       `xml:"time,attr"`
 	Failure *junitFailure `xml:"failure,omitempty"`
 }
 
