@@ -7,6 +7,9 @@
 // [Redact] turns stored form into file form, [Absorb] goes the other way and
 // keeps the secrets that a file cannot carry. Nothing else crosses that line.
 //
+// What a kind's files may hold stands in one table for each kind, which reading, writing,
+// checking and merging walk, and from which [JSONSchema] is written for editors.
+//
 // The package is pure: no I/O, no clock, no logging. A fault in somebody's file
 // is a [Problem], a value that is recorded on the entity, not an error.
 package document

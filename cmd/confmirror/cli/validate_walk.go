@@ -96,6 +96,9 @@ func isRepository(e fs.DirEntry) bool { return strings.EqualFold(e.Name(), ".git
 // in most pipelines, such a directory is there and empty.
 func submodules(root *os.Root) map[string]bool {
 	paths := map[string]bool{}
+	if info, err := root.Lstat(".gitmodules"); err != nil || !info.Mode().IsRegular() {
+		return paths
+	}
 	f, err := root.Open(".gitmodules")
 	if err != nil {
 		return paths
