@@ -22,6 +22,9 @@ const (
 	CodeAlreadyConnected      = "ALREADY_CONNECTED"
 	CodeDatabaseCopied        = "DATABASE_COPIED"
 	CodeNothingEligible       = "NOTHING_ELIGIBLE"
+	// CodeRequestRefused: the host's REST interface does not take what it was asked for; its
+	// text is shown. Git is not concerned.
+	CodeRequestRefused = "REQUEST_REFUSED"
 	// CodeMainBranchChanged: a condition of a mirror that was connected to "the main
 	// branch": the repository has another one now.
 	CodeMainBranchChanged = "MAIN_BRANCH_CHANGED"
