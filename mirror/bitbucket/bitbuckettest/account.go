@@ -43,6 +43,7 @@ var implied = map[string][]string{
 type principal struct {
 	person    *Person
 	name      string
+	account   string // whose requests are counted
 	workspace string // what a token is limited to; "" for people
 	repo      string // lower-case workspace/slug that a repository's token is limited to
 	scopes    []string
@@ -100,7 +101,7 @@ func (s *Server) personPrincipal(username, password string) *principal {
 		named := strings.EqualFold(username, p.Username) || strings.EqualFold(username, p.Email) ||
 			username == "x-bitbucket-api-token-auth"
 		if named && subtle.ConstantTimeCompare([]byte(password), []byte(p.Password)) == 1 {
-			return &principal{person: p, name: p.Name}
+			return &principal{person: p, name: p.Name, account: p.Username}
 		}
 	}
 	return nil

@@ -112,7 +112,7 @@ func (h *Hook) send(ctx context.Context, d *Delivery) string {
 }
 
 func (h *Hook) attempt(ctx context.Context, d *Delivery, number int) int {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(d.Body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL(), bytes.NewReader(d.Body))
 	if err != nil {
 		return 0
 	}

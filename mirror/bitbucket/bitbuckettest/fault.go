@@ -12,6 +12,8 @@ type Fault struct {
 	Times int
 	// Repository limits it to one workspace/slug; "" is any.
 	Repository string
+	// Route limits it to one resource of REST, named as in Request.Route; "" is any request.
+	Route string
 	// Do runs first, for instance a commit that wins a race.
 	Do func()
 	// Stall holds the request until the client gives up, the fault is taken back,
@@ -63,6 +65,7 @@ func (s *Server) takeFault(rt route) *fault {
 	defer s.mu.Unlock()
 	for i, f := range slices.Backward(s.faults) {
 		if len(f.endpoints) > 0 && !slices.Contains(f.endpoints, rt.endpoint) ||
+			f.Route != "" && f.Route != rt.name ||
 			f.Repository != "" && !strings.EqualFold(f.Repository, rt.repo) {
 			continue
 		}

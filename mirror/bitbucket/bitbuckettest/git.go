@@ -100,7 +100,13 @@ func (g *gitTool) command(ctx context.Context, dir string, args ...string) *exec
 
 // run runs git to its end and returns what it printed.
 func (g *gitTool) run(ctx context.Context, dir string, stdin io.Reader, args ...string) (string, error) {
+	return g.runWith(ctx, nil, dir, stdin, args...)
+}
+
+// runWith runs git with more in its environment.
+func (g *gitTool) runWith(ctx context.Context, env []string, dir string, stdin io.Reader, args ...string) (string, error) {
 	cmd := g.command(ctx, dir, args...)
+	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
 	if err := cmd.Run(); err != nil {

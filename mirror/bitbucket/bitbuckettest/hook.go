@@ -13,20 +13,27 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// Hook is a webhook of a repository, subscribed to repo:push.
+// Hook is a webhook of a repository.
 type Hook struct {
-	repo   *Repo
-	id     string
-	url    string
-	secret mirror.Secret
+	repo *Repo
+	id   string
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	hookSettings
 	mood    HookMood
 	queue   []*Delivery // waiting for the worker
 	held    []*Delivery // waiting for Release
 	log     []*Delivery
 	running bool          // a worker drains the queue
 	changed chan struct{} // closed and made anew at every change
+}
+
+// hookSettings are what REST reads and writes.
+type hookSettings struct {
+	url, description string
+	secret           mirror.Secret
+	events           []string
+	paused           bool // not active
 }
 
 // HookMood is how deliveries go wrong. The zero value is Bitbucket on a good day.
@@ -66,13 +73,37 @@ type Delivery struct {
 // keptDeliveries bounds a hook's log.
 const keptDeliveries = 1000
 
-// AddHook registers a webhook; with a zero secret its deliveries are not signed.
-func (r *Repo) AddHook(url string, secret mirror.Secret) *Hook {
-	h := &Hook{repo: r, id: uuid.NewString(), url: url, secret: secret, changed: make(chan struct{})}
+// AddHook registers a webhook; with a zero secret its deliveries are not signed. Without
+// events it is subscribed to pushes.
+func (r *Repo) AddHook(url string, secret mirror.Secret, events ...string) *Hook {
+	if len(events) == 0 {
+		events = []string{r.server.pushEvent()}
+	}
+	return r.addHook(hookSettings{url: url, secret: secret, events: events})
+}
+
+func (r *Repo) addHook(settings hookSettings) *Hook {
+	h := &Hook{repo: r, id: uuid.NewString(), hookSettings: settings, changed: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hooks = append(r.hooks, h)
 	return h
+}
+
+// Hooks are the repository's webhooks, those made through REST too.
+func (r *Repo) Hooks() []*Hook {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.hooks)
+}
+
+// subscribed are the webhooks that an event goes to.
+func (r *Repo) subscribed(event string) []*Hook {
+	return slices.DeleteFunc(r.Hooks(), func(h *Hook) bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.paused || !slices.Contains(h.events, event)
+	})
 }
 
 // RemoveHook takes a webhook away. What it has queued still goes out.
@@ -110,7 +141,21 @@ func (h *Hook) Release(reversed bool) {
 	}
 }
 
-// Send delivers any event, for instance pullrequest:created.
+// Subscribe changes what it is told of, and whether anything at all, as a person does.
+func (h *Hook) Subscribe(active bool, events ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.paused, h.events = !active, events
+}
+
+// URL is where it delivers to.
+func (h *Hook) URL() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.url
+}
+
+// Send delivers any event, subscribed or not.
 func (h *Hook) Send(event string, body []byte) { h.deliver(event, body) }
 
 // Replay sends an earlier delivery again, byte for byte, as "resend" and an eavesdropper do.
@@ -156,9 +201,7 @@ func (h *Hook) Wait(ctx context.Context) error {
 // announce tells the repository's hooks of a push. Its caller holds r.refs: the
 // deliveries of a hook are queued in the order of the pushes.
 func (r *Repo) announce(by *principal, changes []refChange, before map[string]string) error {
-	r.mu.Lock()
-	hooks := slices.Clone(r.hooks)
-	r.mu.Unlock()
+	hooks := r.subscribed(r.server.pushEvent())
 	if len(hooks) == 0 {
 		return nil
 	}
@@ -171,15 +214,16 @@ func (r *Repo) announce(by *principal, changes []refChange, before map[string]st
 		empty := h.mood.EmptyChanges
 		h.mu.Unlock()
 		if empty {
-			h.deliver(eventPush, bodies.empty)
+			h.deliver(r.server.pushEvent(), bodies.empty)
 		} else {
-			h.deliver(eventPush, bodies.full)
+			h.deliver(r.server.pushEvent(), bodies.full)
 		}
 	}
 	return nil
 }
 
-const eventPush = "repo:push"
+// pushEvent tells of refs that moved.
+func (s *Server) pushEvent() string { return "repo:push" }
 
 // wrongSecret signs for HookMood.WrongSignature.
 const wrongSecret = "this is not the secret"

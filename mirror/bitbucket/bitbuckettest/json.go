@@ -22,3 +22,14 @@ func restError(w http.ResponseWriter, status int, message string, more object) {
 	}
 	writeJSON(w, status, object{"type": "error", "error": e})
 }
+
+// optional tells a key that is not there from one that is null.
+type optional[T any] struct {
+	set   bool
+	value T
+}
+
+func (o *optional[T]) UnmarshalJSON(b []byte) error {
+	o.set = true
+	return json.Unmarshal(b, &o.value)
+}

@@ -53,7 +53,7 @@ func (s *Server) AddAccessToken(workspace, slug string, scopes ...string) string
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens[token] = &accessToken{principal: principal{
-		name: slug + " access token", workspace: workspace,
+		name: slug + " access token", account: token, workspace: workspace,
 		repo: repoKey(workspace, slug), scopes: scopes,
 	}}
 	return token
@@ -142,7 +142,7 @@ func (s *Server) grant(w http.ResponseWriter, c *Consumer) {
 	s.mu.Lock()
 	life, legacy := s.tokenLife, s.legacyTokens
 	s.tokens[token] = &accessToken{
-		principal: principal{name: c.Name, workspace: c.Workspace, scopes: c.Scopes},
+		principal: principal{name: c.Name, account: c.Key, workspace: c.Workspace, scopes: c.Scopes},
 		consumer:  c.Key,
 		expires:   s.options.Now().Add(life),
 	}

@@ -54,6 +54,9 @@ func (r *Repo) update(by *principal, move func() error) error {
 	if err := r.announce(by, changes, before); err != nil {
 		return err
 	}
+	if err := r.followPulls(by, changes); err != nil {
+		return err
+	}
 	return moveErr
 }
 

@@ -30,6 +30,8 @@ type Repo struct {
 	mainBranch string // "" while empty
 	rules      rules
 	hooks      []*Hook
+	pulls      []*pull
+	statuses   map[mirror.Hash][]*Status
 }
 
 var (

@@ -1,6 +1,7 @@
 package bitbuckettest
 
 import (
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -10,22 +11,7 @@ import (
 
 const textBadToken = "Token is invalid, expired, or not supported for this endpoint."
 
-func (s *Server) routeREST(path string) route {
-	parts := strings.Split(path, "/")
-	if len(parts) == 3 && parts[0] == "repositories" {
-		name := parts[1] + "/" + parts[2]
-		return route{EndpointREST, name, func(w http.ResponseWriter, r *http.Request) {
-			s.serveRepository(w, r, name)
-		}}
-	}
-	return route{EndpointREST, "", func(w http.ResponseWriter, r *http.Request) {
-		if s.authenticateREST(w, r) != nil {
-			restError(w, http.StatusNotFound, "Resource not found", nil)
-		}
-	}}
-}
-
-// authenticateREST answers 401 itself when it returns nil.
+// authenticateREST answers 401, or 429, itself when it returns nil.
 func (s *Server) authenticateREST(w http.ResponseWriter, r *http.Request) *principal {
 	if r.Header.Get("Authorization") == "" && !r.URL.Query().Has("access_token") {
 		w.Header().Set("WWW-Authenticate", realm)
@@ -38,31 +24,13 @@ func (s *Server) authenticateREST(w http.ResponseWriter, r *http.Request) *princ
 		restError(w, http.StatusUnauthorized, textBadToken, nil)
 		return nil
 	}
+	if !s.limits.take(p.account, s.options.Now()) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusTooManyRequests)
+		fmt.Fprint(w, textRateLimit)
+		return nil
+	}
 	return p
-}
-
-func (s *Server) serveRepository(w http.ResponseWriter, r *http.Request, name string) {
-	p := s.authenticateREST(w, r)
-	if p == nil {
-		return
-	}
-	workspace, _, _ := strings.Cut(name, "/")
-	repo := s.repository(name)
-	switch {
-	case !s.hasWorkspace(workspace):
-		restError(w, http.StatusNotFound, "No workspace with identifier '"+workspace+"'.", nil)
-	case repo == nil || !p.reaches(repo):
-		restError(w, http.StatusNotFound, textNoAccess, nil)
-	case !p.may(ScopeRepository):
-		restError(w, http.StatusForbidden, textScopes, object{
-			"detail": object{"required": []string{ScopeRepository}, "granted": p.scopes},
-		})
-	case r.Method != http.MethodGet:
-		w.Header().Set("Allow", http.MethodGet)
-		restError(w, http.StatusMethodNotAllowed, "Method not allowed", nil)
-	default:
-		writeJSON(w, http.StatusOK, repo.describe())
-	}
 }
 
 // hasWorkspace: workspaces exist by what is in them.

@@ -45,6 +45,8 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	hooks    *http.Client
+	rest     *http.ServeMux
+	limits   rateLimit
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -75,6 +77,7 @@ func New(o Options) (*Server, error) {
 		repos:         make(map[string]*Repo),
 		stats:         newStats(),
 	}
+	s.rest = s.restRoutes()
 	if s.options.Now == nil {
 		s.options.Now = time.Now
 	}
@@ -193,6 +196,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // route is where a request goes.
 type route struct {
 	endpoint Endpoint
+	name     string // of a REST resource: "POST pullrequests"
 	repo     string // workspace/slug, as asked
 	serve    http.HandlerFunc
 }
@@ -200,17 +204,17 @@ type route struct {
 func (s *Server) route(r *http.Request) route {
 	path := strings.TrimPrefix(r.URL.Path, "/")
 	if path == "site/oauth2/access_token" {
-		return route{EndpointToken, "", s.serveToken}
+		return route{endpoint: EndpointToken, serve: s.serveToken}
 	}
-	if rest, ok := strings.CutPrefix(path, "2.0/"); ok {
-		return s.routeREST(rest)
+	if strings.HasPrefix(path, "2.0/") {
+		return s.routeREST(r)
 	}
 	workspace, rest, _ := strings.Cut(path, "/")
 	slug, rest, _ := strings.Cut(rest, "/")
 	name := workspace + "/" + strings.TrimSuffix(slug, ".git")
 	service := strings.TrimPrefix(r.URL.Query().Get("service"), "git-")
 	git := func(e Endpoint, service string) route {
-		return route{e, name, func(w http.ResponseWriter, r *http.Request) {
+		return route{endpoint: e, repo: name, serve: func(w http.ResponseWriter, r *http.Request) {
 			s.serveGit(w, r, name, rest, service)
 		}}
 	}
@@ -224,7 +228,7 @@ func (s *Server) route(r *http.Request) route {
 	case rest == "git-receive-pack" && r.Method == http.MethodPost:
 		return git(EndpointPush, "receive-pack")
 	}
-	return route{EndpointOther, name, func(w http.ResponseWriter, r *http.Request) {
+	return route{endpoint: EndpointOther, repo: name, serve: func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Resource not found", http.StatusNotFound)
 	}}
 }

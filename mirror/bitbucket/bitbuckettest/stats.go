@@ -3,6 +3,7 @@ package bitbuckettest
 import (
 	"bufio"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -29,6 +30,7 @@ var GitEndpoints = []Endpoint{EndpointFetchRefs, EndpointFetch, EndpointPushRefs
 // Request is one request that was answered, refused or cut.
 type Request struct {
 	Endpoint      Endpoint
+	Route         string // of REST: "GET repository", "PUT pullrequests/{id}"
 	Method, Path  string
 	Repository    string // workspace/slug
 	UserAgent     string
@@ -42,10 +44,11 @@ const keptRequests = 10_000
 
 type stats struct {
 	counts map[Endpoint]int
+	routes map[string]int
 	log    []Request
 }
 
-func newStats() stats { return stats{counts: make(map[Endpoint]int)} }
+func newStats() stats { return stats{counts: make(map[Endpoint]int), routes: make(map[string]int)} }
 
 // Count is how many requests to these endpoints have ended; without endpoints, to all.
 func (s *Server) Count(endpoints ...Endpoint) int {
@@ -58,6 +61,14 @@ func (s *Server) Count(endpoints ...Endpoint) int {
 		}
 	}
 	return n
+}
+
+// CountRoutes is how many requests to each resource of REST have ended, by names such as
+// "POST pullrequests".
+func (s *Server) CountRoutes() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.stats.routes)
 }
 
 // Requests are the latest requests (at most 10,000), oldest first.
@@ -79,11 +90,14 @@ func (s *Server) finish(rt route, m *meter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.counts[rt.endpoint]++
+	if rt.name != "" {
+		s.stats.routes[rt.name]++
+	}
 	if len(s.stats.log) >= keptRequests {
 		s.stats.log = slices.Delete(s.stats.log, 0, keptRequests/2)
 	}
 	s.stats.log = append(s.stats.log, Request{
-		Endpoint: rt.endpoint, Method: r.Method, Path: r.URL.Path, Repository: rt.repo,
+		Endpoint: rt.endpoint, Route: rt.name, Method: r.Method, Path: r.URL.Path, Repository: rt.repo,
 		UserAgent: r.UserAgent(), Authenticated: r.Header.Get("Authorization") != "",
 		Status: m.status, In: m.in.Load(), Out: m.out,
 	})
