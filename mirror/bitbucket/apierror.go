@@ -2,23 +2,30 @@ package bitbucket
 
 import (
 	"encoding/json"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/confmirror/confmirror/mirror"
 )
 
 // APIError is a refusal of REST 2.0
-// (https://developer.atlassian.com/cloud/bitbucket/rest/intro/#standardized-error-responses).
-// Detail is documented as text but comes as an object too, and Fields as an
-// object or an array: they are kept raw.
+// (https://developer.atlassian.com/cloud/bitbucket/rest/intro/#standardized-error-responses)
+// or of Data Center. Detail is documented as text but comes as an object too, and Fields
+// as an object or an array: they are kept raw.
 type APIError struct {
 	Status  int
 	Message string // one printable line; "" when there is none
 	Detail  json.RawMessage
 	Fields  json.RawMessage
 	Data    json.RawMessage
+	// Exception is the class that Data Center names, without its package.
+	Exception string
 
+	scope      string // that the request needs
 	retryAfter time.Duration
 	location   string // of a redirect that was not followed
 }
@@ -40,6 +47,12 @@ func decodeError(answer *http.Response, body []byte, now time.Time, token string
 		e.location = u.Scheme + "://" + u.Host
 	}
 	var b struct {
+		Errors []struct { // Data Center's; the first says it
+			Context       string          `json:"context"`
+			Message       string          `json:"message"`
+			ExceptionName string          `json:"exceptionName"`
+			Existing      json.RawMessage `json:"existingPullRequest"`
+		} `json:"errors"`
 		Error struct {
 			Message string          `json:"message"`
 			Detail  json.RawMessage `json:"detail"`
@@ -49,6 +62,10 @@ func decodeError(answer *http.Response, body []byte, now time.Time, token string
 	}
 	media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	switch {
+	case json.Unmarshal(body, &b) == nil && len(b.Errors) > 0:
+		first := b.Errors[0]
+		e.Message, e.Data = first.Message, first.Existing
+		e.Exception = first.ExceptionName[strings.LastIndex(first.ExceptionName, ".")+1:]
 	case json.Unmarshal(body, &b) == nil:
 		e.Message, e.Detail, e.Fields, e.Data = b.Error.Message, b.Error.Detail, b.Error.Fields, b.Error.Data
 	case media == "text/plain":
@@ -58,13 +75,55 @@ func decodeError(answer *http.Response, body []byte, now time.Time, token string
 	return e
 }
 
-// requiredScopes are the scopes that detail names.
-func (e *APIError) requiredScopes() []string {
-	var d struct {
-		Required []string `json:"required"`
-	}
+// scopes are those that detail names.
+func (e *APIError) scopes() *mirror.ScopeError {
+	var d struct{ Required, Granted []string }
 	_ = json.Unmarshal(e.Detail, &d) // a text, or nothing: no scopes
-	return d.Required
+	clean := func(names []string) []string {
+		for i := range names {
+			names[i] = cleanText(names[i])
+		}
+		return names
+	}
+	if len(d.Required) == 0 && e.scope != "" {
+		d.Required = []string{e.scope}
+	}
+	return &mirror.ScopeError{Required: clean(d.Required), Granted: clean(d.Granted)}
+}
+
+// field reports whether the refusal is about a field of what was sent.
+func (e *APIError) field(name string) bool {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(e.Fields, &fields) // an array: no names
+	return fields[name] != nil
+}
+
+// words are all that the refusal says: the message, and what it says of fields.
+func (e *APIError) words() string {
+	var said []string
+	var collect func(raw json.RawMessage)
+	collect = func(raw json.RawMessage) {
+		var text string
+		var array []json.RawMessage
+		var object map[string]json.RawMessage
+		switch {
+		case json.Unmarshal(raw, &text) == nil && text != "":
+			said = append(said, text)
+		case json.Unmarshal(raw, &array) == nil:
+			for _, v := range array {
+				collect(v)
+			}
+		case json.Unmarshal(raw, &object) == nil:
+			for _, name := range slices.Sorted(maps.Keys(object)) {
+				collect(object[name])
+			}
+		}
+	}
+	if e.Message != "" {
+		said = append(said, e.Message)
+	}
+	collect(e.Fields)
+	return cleanText(strings.Join(said, ": "))
 }
 
 // announcement is the page that a 410 points to.

@@ -1,8 +1,10 @@
 package bitbucket
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/confmirror/confmirror/mirror"
@@ -17,6 +19,7 @@ import (
 //	404          repository, or no access to it    REPOSITORY_NOT_FOUND
 //	410          the interface changed             CONNECTION_FAILED
 //	429                                            RATE_LIMITED
+//	other 4xx    what was asked for is not taken   REQUEST_REFUSED
 //	5xx (555)    Bitbucket's trouble, timeouts     NETWORK_UNREACHABLE
 func (c *Client) fault(e *APIError) *mirror.Fault {
 	name := c.target.Workspace + "/" + c.target.Slug
@@ -53,9 +56,49 @@ func (c *Client) fault(e *APIError) *mirror.Fault {
 	if e.Status >= 300 && e.Status < 400 {
 		return connectionFailed(fmt.Sprintf("%s redirects to %s, and credentials are not sent there: check api_url.", c.base.Host, e.location), e)
 	}
+	if e.Status >= 400 && e.Status < 500 && e.Status != http.StatusRequestTimeout {
+		return refused(e)
+	}
+	return outOfOrder(e)
+}
+
+// refused: the request itself is not taken.
+func refused(e *APIError) *mirror.Fault {
+	said := e.words()
+	if said == "" {
+		said = statusText(e.Status)
+	}
+	return &mirror.Fault{
+		Code:    mirror.CodeRequestRefused,
+		Message: "Bitbucket's REST interface does not take what confmirror asks for: " + said,
+		Remedy:  "Nothing else is concerned: files and rows are mirrored all the same. Change what Bitbucket names; it will be tried again at the next occasion.",
+		Class:   mirror.Permanent, Err: e,
+	}
+}
+
+// outOfOrder: the host has troubles of its own.
+func outOfOrder(e *APIError) *mirror.Fault {
 	f := unreachable("Bitbucket's REST interface does not work at the moment ("+statusText(e.Status)+").", e)
 	f.RetryAfter = e.retryAfter
 	return f
+}
+
+// because gives a fault a cause that callers can act on, and words for it.
+func because(f *mirror.Fault, cause error, message, remedy string) *mirror.Fault {
+	return &mirror.Fault{
+		Code: f.Code, Message: message, Remedy: remedy,
+		Class: f.Class, Err: fmt.Errorf("%w: %w", cause, f.Err),
+	}
+}
+
+// refusal finds what the host refused in an error of do.
+func refusal(err error) (*mirror.Fault, *APIError) {
+	f, ok := errors.AsType[*mirror.Fault](err)
+	e, said := errors.AsType[*APIError](err)
+	if !ok || !said {
+		return nil, nil
+	}
+	return f, e
 }
 
 func (c *Client) forbidden(e *APIError) *mirror.Fault {
@@ -72,29 +115,48 @@ func (c *Client) forbidden(e *APIError) *mirror.Fault {
 	case e.says("authentication mechanism"):
 		f.Remedy = "This kind of credential is not accepted here: use an OAuth consumer's client ID and secret."
 	default:
-		f.Remedy = "Give the OAuth consumer these permissions: " + scopeNames(e.requiredScopes()) + "."
+		scopes := e.scopes()
+		names := scopes.Required
+		if e.says("privilege scopes") {
+			f.Err = fmt.Errorf("%w: %w", scopes, e)
+		} else if slices.Contains(setupScopes, e.scope) {
+			names = setupScopes // whatever else is missing
+		}
+		f.Remedy = "Give the OAuth consumer these permissions: " + scopeNames(names) + "."
 	}
 	return f
 }
 
+// Scopes that requests need.
+const (
+	scopeRepository      = "repository"
+	scopeRepositoryWrite = "repository:write"
+	scopeRepositoryAdmin = "repository:admin"
+	scopePullRequest     = "pullrequest"
+	scopePullWrite       = "pullrequest:write"
+	scopeWebhook         = "webhook"
+)
+
+// setupScopes are what the setup asks for. The others are for what is optional.
+var setupScopes = []string{scopeRepository, scopeRepositoryWrite, scopePullRequest, scopePullWrite}
+
 // scopeTitles are the names of scopes in the form where a consumer is edited.
 var scopeTitles = map[string]string{
-	"repository":        "Repositories: Read",
-	"repository:write":  "Repositories: Write",
-	"repository:admin":  "Repositories: Admin",
-	"pullrequest":       "Pull requests: Read",
-	"pullrequest:write": "Pull requests: Write",
-	"webhook":           "Webhooks: Read and write",
+	scopeRepository:      "Repositories: Read",
+	scopeRepositoryWrite: "Repositories: Write",
+	scopeRepositoryAdmin: "Repositories: Admin",
+	scopePullRequest:     "Pull requests: Read",
+	scopePullWrite:       "Pull requests: Write",
+	scopeWebhook:         "Webhooks: Read and write",
 }
 
 // scopeNames names scopes as people tick them; those that confmirror needs when none are given.
 func scopeNames(scopes []string) string {
 	if len(scopes) == 0 {
-		scopes = []string{"repository", "repository:write", "pullrequest", "pullrequest:write"}
+		scopes = setupScopes
 	}
 	names := make([]string, 0, len(scopes))
 	for _, s := range scopes {
-		s = cleanText(s)
 		if title := scopeTitles[s]; title != "" {
 			s = title + " (" + s + ")"
 		}

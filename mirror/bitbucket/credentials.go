@@ -2,6 +2,8 @@ package bitbucket
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"strings"
 
 	"github.com/confmirror/confmirror/mirror"
@@ -21,6 +23,9 @@ var (
 	_ mirror.Credentials = (*TokenSource)(nil)
 	_ mirror.Credentials = (*StaticToken)(nil)
 )
+
+// account tells consumers apart. The secret is no part of it: Bitbucket counts by consumer.
+func (s *TokenSource) account() string { return "consumer " + s.consumer.ID + " at " + s.consumer.URL }
 
 // Basic implements [mirror.Credentials]. With renew the present token counts as refused.
 func (s *TokenSource) Basic(ctx context.Context, renew bool) (string, mirror.Secret, error) {
@@ -53,6 +58,11 @@ func (t *StaticToken) Token(_ context.Context, refused mirror.Secret) (mirror.Se
 			"Bitbucket refused the access token: it is wrong, expired or revoked. Make a new one in the repository's settings.", nil)
 	}
 	return t.value, nil
+}
+
+// account tells tokens apart without keeping one.
+func (t *StaticToken) account() string {
+	return fmt.Sprintf("token %x", sha256.Sum256([]byte(t.value.Reveal())))
 }
 
 // Basic implements [mirror.Credentials].

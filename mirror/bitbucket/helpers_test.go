@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/confmirror/confmirror/mirror"
@@ -41,6 +42,55 @@ func source(t *testing.T, s *bitbuckettest.Server, key, secret string) *bitbucke
 		t.Fatal(err)
 	}
 	return tokens
+}
+
+// cloud is a client of the stand-in's repository, whose main branch has a file.
+func cloud(t *testing.T) (*bitbuckettest.Server, *bitbuckettest.Repo, *bitbucket.Client) {
+	t.Helper()
+	s, consumer, repo := standIn(t)
+	write(t, repo, "main", "a", "1")
+	return s, repo, newClient(t, s, "webrix-sync", source(t, s, consumer.Key, consumer.Secret))
+}
+
+var ada = mirror.Signature{Name: "Ada", Email: "ada@example.com"}
+
+func write(t *testing.T, r *bitbuckettest.Repo, branch, path, content string) mirror.Hash {
+	t.Helper()
+	hash, err := r.Commit(branch, ada, "Write "+path, bitbuckettest.Write(path, content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
+
+// branch makes a branch beside main with a commit of its own.
+func branch(t *testing.T, r *bitbuckettest.Repo, name string) mirror.Hash {
+	t.Helper()
+	if err := r.CreateBranch(name, "main"); err != nil {
+		t.Fatal(err)
+	}
+	return write(t, r, name, name, "1")
+}
+
+// ok fails the test on an error.
+func ok[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// wantRoutes checks how many requests each resource got since the last ResetRequests,
+// and forgets them.
+func wantRoutes(t *testing.T, s *bitbuckettest.Server, want map[string]int) {
+	t.Helper()
+	if diff := cmp.Diff(want, s.CountRoutes()); diff != "" {
+		t.Error(diff)
+	}
+	s.ResetRequests()
 }
 
 // roundTrip is a transport made of a function.

@@ -25,11 +25,11 @@ func (c *Client) Repository(ctx context.Context) (mirror.Repository, error) {
 			} `json:"html"`
 		} `json:"links"`
 	}
-	if err := c.get(ctx, &b, "repositories", c.target.Workspace, c.target.Slug); err != nil {
+	if err := c.send(ctx, request{address: c.repository(), scope: scopeRepository}, &b); err != nil {
 		return mirror.Repository{}, err
 	}
 	if b.UUID == "" && b.FullName == "" {
-		return mirror.Repository{}, unreachable("Bitbucket's REST interface answered with something unexpected.", nil)
+		return mirror.Repository{}, unexpected(nil)
 	}
 	r := mirror.Repository{
 		UUID: b.UUID, FullName: b.FullName, URL: webLink(b.Links.HTML.Href),

@@ -35,14 +35,15 @@ const defaultUserAgent = "confmirror"
 const maxRedirects = 5
 
 // sameOrigin is the client with a redirect policy that never carries credentials
-// to another scheme, host or port: such a redirect is the answer.
+// to another scheme, host or port: such a redirect is the answer. So is one that would
+// make a write into a read.
 func sameOrigin(c *http.Client) *http.Client {
 	if c == nil {
 		c = defaultHTTP
 	}
 	own := *c
 	own.CheckRedirect = func(r *http.Request, via []*http.Request) error {
-		if len(via) > maxRedirects || r.URL.Scheme != via[0].URL.Scheme || !strings.EqualFold(r.URL.Host, via[0].URL.Host) {
+		if len(via) > maxRedirects || r.Method != via[0].Method || r.URL.Scheme != via[0].URL.Scheme || !strings.EqualFold(r.URL.Host, via[0].URL.Host) {
 			return http.ErrUseLastResponse
 		}
 		return nil

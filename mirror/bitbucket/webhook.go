@@ -19,6 +19,10 @@ const (
 	EventPing        = "diagnostics:ping"  // Data Center; some versions do not sign it
 )
 
+// What our webhooks subscribe to: pushes, and what tells that a pull request was opened,
+// changed, merged or declined.
+var cloudEvents = []string{EventPush, "pullrequest:created", "pullrequest:updated", "pullrequest:fulfilled", "pullrequest:rejected"}
+
 // VerifySignature reports whether header, the X-Hub-Signature of a delivery, is
 // the HMAC-SHA256 of the raw body: "sha256=" and 64 hexadecimal digits. Nothing
 // verifies with an empty secret. The comparison takes the same time wherever they differ.
@@ -46,36 +50,56 @@ type Event struct {
 	FullName string
 }
 
-// IsPush reports whether an event key tells of moved refs. All others, a ping
-// too, are answered and ignored.
+// IsPush reports whether an event key tells of moved refs.
 func IsPush(key string) bool { return key == EventPush || key == EventRefsChanged }
 
-// ErrNoRepository: a push event's body names no repository.
+// IsPullRequest reports whether an event key tells of a pull request. What is neither that
+// nor a push, a ping too, is answered and ignored.
+func IsPullRequest(key string) bool {
+	return strings.HasPrefix(key, "pullrequest:") || isServerPull(key)
+}
+
+func isServerPull(key string) bool { return strings.HasPrefix(key, "pr:") }
+
+// ErrNoRepository: an event's body names no repository.
 var ErrNoRepository = errors.New("the body names no repository")
 
-// ParseEvent reads a delivery's body. Of events that are no push nothing is read.
-// The list of changes is not looked at: it is cut, may be empty, and proves nothing.
+// eventRepository is the repository as either host writes it.
+type eventRepository struct {
+	UUID     string `json:"uuid"`
+	FullName string `json:"full_name"`
+	Slug     string `json:"slug"`
+	Project  struct {
+		Key string `json:"key"`
+	} `json:"project"`
+}
+
+// ParseEvent reads a delivery's body. Of events that tell neither of a push nor of a pull
+// request nothing is read. The list of changes is not looked at: it is cut, may be empty,
+// and proves nothing; nor is what is said of the pull request.
 func ParseEvent(key string, body []byte) (Event, error) {
 	e := Event{Key: key}
-	if !IsPush(key) {
+	if !IsPush(key) && !IsPullRequest(key) {
 		return e, nil
 	}
 	var b struct {
-		Repository struct {
-			UUID     string `json:"uuid"`
-			FullName string `json:"full_name"`
-			Slug     string `json:"slug"`
-			Project  struct {
-				Key string `json:"key"`
-			} `json:"project"`
-		} `json:"repository"`
+		Repository  eventRepository `json:"repository"`
+		PullRequest struct {        // Data Center's have no repository beside it
+			To struct {
+				Repository eventRepository `json:"repository"`
+			} `json:"toRef"`
+		} `json:"pullRequest"`
 	}
 	if err := json.Unmarshal(body, &b); err != nil {
 		return e, fmt.Errorf("%s: %w", key, err)
 	}
 	r := b.Repository
+	if isServerPull(key) {
+		r = b.PullRequest.To.Repository
+	}
 	e.UUID, e.FullName = canonicalUUID(r.UUID), r.FullName
-	if key == EventRefsChanged && e.FullName == "" && r.Slug != "" && r.Project.Key != "" {
+	server := key == EventRefsChanged || isServerPull(key)
+	if server && e.FullName == "" && r.Slug != "" && r.Project.Key != "" {
 		e.FullName = r.Project.Key + "/" + r.Slug
 	}
 	if e.UUID == "" && e.FullName == "" {

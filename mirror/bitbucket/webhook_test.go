@@ -73,7 +73,9 @@ func TestParseEvent(t *testing.T) {
 		{bitbucket.EventPush, "cloud-push-deleted.json", id, "acme-corp/webrix-sync"},
 		{bitbucket.EventRefsChanged, "datacenter-refs.json", "", "CONF/webrix-sync"},
 		{bitbucket.EventPing, "datacenter-ping.json", "", ""},
-		{"pullrequest:created", "datacenter-ping.json", "", ""},
+		{"repo:updated", "datacenter-ping.json", "", ""},
+		{"pullrequest:fulfilled", "cloud-pullrequest.json", id, "acme-corp/webrix-sync"},
+		{"pr:merged", "datacenter-pullrequest.json", "", "CONF/webrix-sync"},
 	} {
 		e, err := bitbucket.ParseEvent(tt.key, fixture(t, tt.fixture))
 		if want := (bitbucket.Event{Key: tt.key, UUID: tt.uuid, FullName: tt.fullName}); err != nil || e != want {
