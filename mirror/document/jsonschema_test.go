@@ -257,3 +257,38 @@ func TestSchemaIsForPeople(t *testing.T) {
 		}
 	}
 }
+
+// What a rule says in JSON Schema refuses no text that the rule accepts, however odd.
+func TestRulesSayNoMoreThanTheyCheck(t *testing.T) {
+	rules := map[string]*rule{"server": serverURL, "page": secureURL, "redirect": redirectURI, "skill": slugOf(Skills), "toolkit": slugOf(Toolkits)}
+	schemas := map[string]*jsonschema.Schema{}
+	compiler := jsonschema.NewCompiler()
+	for name, rule := range rules {
+		said, err := json.Marshal(rule.says)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(said))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := compiler.AddResource("urn:"+name, parsed); err != nil {
+			t.Fatal(err)
+		}
+		schemas[name] = compiler.MustCompile("urn:" + name)
+	}
+	pieces := rapid.SliceOfN(rapid.SampledFrom([]string{
+		"http", "https", "HTTPS", "hTTp", "app", "a.b+c-1", ":", "://", "//", "/", "?", "#", "@", "u", "u:p@", "localhost", "LocalHost.", "x.localhost", "127.0.0.1", "127.1.2.3", "[::1]", "[::ffff:127.0.0.1]", "[fe80::1%25en0]",
+		":80", ":", "example.com", "é", "%41", "%", "-", "_", ".", "a", "9", "a-b", " ", "javascript", "data", "view-source", "\u2028",
+	}), 1, 8)
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(pieces.Draw(t, "text"), "")
+		for name, rule := range rules {
+			if wrong := rule.wrong(text); wrong == "" {
+				if err := schemas[name].Validate(text); err != nil {
+					t.Fatalf("%s accepts %q, and its schema does not: %v", name, text, err)
+				}
+			}
+		}
+	})
+}
