@@ -69,8 +69,11 @@ func (p *principal) reaches(r *Repo) bool {
 
 // gitPrincipal reads the Basic credentials of a git request. Git takes a token
 // only as the password of x-token-auth
-// (https://developer.atlassian.com/cloud/bitbucket/oauth-2/).
+// (https://developer.atlassian.com/cloud/bitbucket/oauth-2/), Data Center as Bearer too.
 func (s *Server) gitPrincipal(r *http.Request) *principal {
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && s.options.DataCenter {
+		return s.tokenPrincipal(token)
+	}
 	username, password, ok := r.BasicAuth()
 	if !ok {
 		return nil

@@ -117,7 +117,9 @@ func (h *Hook) attempt(ctx context.Context, d *Delivery, number int) int {
 		return 0
 	}
 	r.Header = d.Header.Clone()
-	r.Header.Set("X-Attempt-Number", strconv.Itoa(number))
+	if !h.repo.server.options.DataCenter {
+		r.Header.Set("X-Attempt-Number", strconv.Itoa(number))
+	}
 	answer, err := h.repo.server.hooks.Do(r)
 	if err != nil {
 		return 0

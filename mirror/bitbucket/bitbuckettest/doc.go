@@ -1,6 +1,7 @@
 // Package bitbuckettest is a stand-in for Bitbucket Cloud on a loopback address:
-// the OAuth token endpoint, git over HTTPS, the repository part of REST 2.0 and
-// webhook deliveries, in one server. Tests use it, and so does the demo, which
+// the OAuth token endpoint, git over HTTPS, what REST 2.0 has of a repository (pull
+// requests, comments, build statuses, webhooks, branch restrictions) and webhook
+// deliveries, in one server. With Options.DataCenter it is a Data Center. Tests use it, and so does the demo, which
 // lets a person clone and push as to the real thing.
 //
 //	server, err := bitbuckettest.New(bitbuckettest.Options{})
@@ -22,11 +23,21 @@
 // those leave something open the stand-in takes the reading that asks more of a
 // client, and a comment says so.
 //
+// # Pull requests
+//
+// They are merged for real, by [Repo.Merge] or through REST: a merge commit, a squash or
+// a fast-forward in the bare repository, with the source branch closed if that was wanted.
+// Pushes to their branches change them as on Bitbucket. [Repo.PullRequest] and
+// [Repo.Statuses] show a test what a client made; [Repo.OpenPullRequest],
+// [Repo.EditPullRequest], [Repo.Comment] and [Repo.Decline] play the other people.
+//
 // # Moods
 //
-// [Server.Inject] makes requests of one [Endpoint] fail in a chosen way: a status, a
-// stall, a connection cut before or after the work was done. [Hook.Set] does the
-// same to deliveries. [Server.Count] and [Server.Requests] tell what was asked.
+// [Server.Inject] makes requests of one [Endpoint], or of one resource of REST
+// (Fault.Route), fail in a chosen way: a status, a stall, a connection cut before or after
+// the work was done. [Server.SetRateLimit] counts each consumer's requests as Bitbucket does. [Hook.Set] does the
+// same to deliveries. [Server.Count], [Server.CountRoutes] and [Server.Requests] tell what
+// was asked.
 //
 // # Concurrency
 //

@@ -16,6 +16,7 @@ const (
 	textAppPasswords = "App passwords are deprecated and must be replaced with API tokens."
 	textRateLimit    = "Rate limit for this resource has been exceeded"
 	realm            = `Basic realm="Bitbucket.org HTTP"`
+	realmDataCenter  = `Basic realm="Atlassian Bitbucket"`
 )
 
 // SetMissingStatus chooses what git gets for a repository that is missing or out
@@ -37,7 +38,7 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request, name, path, se
 	}
 	p := s.gitPrincipal(r)
 	if p == nil {
-		refuseGit(w, http.StatusUnauthorized, textNoAccess)
+		s.refuseGit(w, http.StatusUnauthorized, textNoAccess)
 		return
 	}
 	repo := s.repository(name)
@@ -45,12 +46,12 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request, name, path, se
 		s.mu.Lock()
 		status := s.missingStatus
 		s.mu.Unlock()
-		refuseGit(w, status, textNoAccess)
+		s.refuseGit(w, status, textNoAccess)
 		return
 	}
 	push := service == "receive-pack"
 	if !p.may(ScopeRepository) || push && !p.may(ScopeRepositoryWrite) {
-		refuseGit(w, http.StatusForbidden, textScopes)
+		s.refuseGit(w, http.StatusForbidden, textScopes)
 		return
 	}
 	call := gitCall{server: s, repo: repo, by: p, request: r, path: path}
@@ -65,10 +66,13 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request, name, path, se
 	call.fetch(w)
 }
 
-func refuseGit(w http.ResponseWriter, status int, text string) {
+func (s *Server) refuseGit(w http.ResponseWriter, status int, text string) {
 	if status == http.StatusUnauthorized {
 		// Without this header git does not try again with its credentials.
 		w.Header().Set("WWW-Authenticate", realm)
+		if s.options.DataCenter {
+			w.Header().Set("WWW-Authenticate", realmDataCenter)
+		}
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)

@@ -205,7 +205,11 @@ func (r *Repo) announce(by *principal, changes []refChange, before map[string]st
 	if len(hooks) == 0 {
 		return nil
 	}
-	bodies, err := r.pushBodies(by, changes, before)
+	describe := r.pushBodies
+	if r.server.options.DataCenter {
+		describe = r.refsChangedBodies
+	}
+	bodies, err := describe(by, changes, before)
 	if err != nil {
 		return err
 	}
@@ -223,7 +227,12 @@ func (r *Repo) announce(by *principal, changes []refChange, before map[string]st
 }
 
 // pushEvent tells of refs that moved.
-func (s *Server) pushEvent() string { return "repo:push" }
+func (s *Server) pushEvent() string {
+	if s.options.DataCenter {
+		return "repo:refs_changed"
+	}
+	return "repo:push"
+}
 
 // wrongSecret signs for HookMood.WrongSignature.
 const wrongSecret = "this is not the secret"
@@ -263,6 +272,14 @@ func (h *Hook) deliver(event string, body []byte) {
 
 // headers of a first attempt, without the signature.
 func (h *Hook) headers(d *Delivery) http.Header {
+	if h.repo.server.options.DataCenter {
+		return http.Header{
+			"User-Agent":   {"Atlassian HttpClient 4.2.0 / Bitbucket-9.5.2 (9005002) / Default"},
+			"Content-Type": {"application/json; charset=utf-8"},
+			"X-Event-Key":  {d.Event},
+			"X-Request-Id": {d.ID},
+		}
+	}
 	trace := strings.ReplaceAll(uuid.NewString(), "-", "")
 	return http.Header{
 		"User-Agent":       {"Bitbucket-Webhooks/2.0"},

@@ -18,11 +18,14 @@ type hookInput struct {
 	Secret      optional[*string] `json:"secret"`
 }
 
-// hookEvents are some that can be subscribed to.
-var hookEvents = []string{
-	"repo:push", "repo:updated", "repo:commit_status_created", "repo:commit_status_updated",
-	string(pullCreated), string(pullUpdated), string(pullMerged), string(pullRejected),
-	string(pullCommented), string(pullReworded), string(pullSilenced),
+// knownEvent reports whether an event can be subscribed to. Some of either host are known.
+func (s *Server) knownEvent(name string) bool {
+	if s.options.DataCenter {
+		return name == "repo:refs_changed" || name == "repo:modified" || name == "pr:deleted" ||
+			slices.ContainsFunc(pullEvents, func(e pullEvent) bool { return e.dataCenter == name })
+	}
+	return slices.Contains([]string{"repo:push", "repo:updated", "repo:commit_status_created", "repo:commit_status_updated"}, name) ||
+		slices.ContainsFunc(pullEvents, func(e pullEvent) bool { return e.cloud == name })
 }
 
 func (c *restCall) describeHook(h *Hook) object {
@@ -67,7 +70,7 @@ func (c *restCall) hookInput() (in hookInput, ok bool) {
 	if in.Secret.value != nil && len(*in.Secret.value) > 128 {
 		wrong = append(wrong, "Secret: Ensure this value has at most 128 characters.")
 	}
-	if unknown := slices.IndexFunc(in.Events, func(e string) bool { return !slices.Contains(hookEvents, e) }); unknown >= 0 {
+	if unknown := slices.IndexFunc(in.Events, func(e string) bool { return !c.repo.server.knownEvent(e) }); unknown >= 0 {
 		wrong = append(wrong, "Events: Unknown event "+in.Events[unknown])
 	}
 	if len(in.Events) == 0 {

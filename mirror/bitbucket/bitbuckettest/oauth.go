@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,8 +48,12 @@ func (s *Server) AddConsumer(c Consumer) Consumer {
 	return c
 }
 
-// AddAccessToken makes a repository access token: it does not expire.
+// AddAccessToken makes a repository access token: it does not expire. On a Data Center it
+// is an HTTP access token, and its scopes are read, write and admin, each with those before.
 func (s *Server) AddAccessToken(workspace, slug string, scopes ...string) string {
+	if s.options.DataCenter && slices.Contains(scopes, ScopeRepositoryAdmin) {
+		scopes = append(slices.Clone(scopes), ScopeRepositoryWrite)
+	}
 	token := randomText("ATCTT3x")
 	s.mu.Lock()
 	defer s.mu.Unlock()

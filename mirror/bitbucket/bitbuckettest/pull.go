@@ -206,7 +206,7 @@ func (r *Repo) followPulls(by *principal, changes []refChange) error {
 		live.SourceHash, live.DestinationHash = source, destination
 		live.touch(r.server.options.Now())
 		r.mu.Unlock()
-		event := pullUpdated
+		event := pullPushed
 		if grown {
 			left, err := r.git(nil, "rev-list", "--max-count=1", string(source), "--not", string(destination))
 			if err != nil {

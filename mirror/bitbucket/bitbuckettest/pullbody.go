@@ -8,23 +8,32 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// Events of pull requests.
-type pullEvent string
+// pullEvent is an event of a pull request, by its names on either host.
+type pullEvent struct{ cloud, dataCenter string }
 
-const (
-	pullCreated   pullEvent = "pullrequest:created"
-	pullUpdated   pullEvent = "pullrequest:updated" // by an edit or by a push
-	pullMerged    pullEvent = "pullrequest:fulfilled"
-	pullRejected  pullEvent = "pullrequest:rejected"
-	pullCommented pullEvent = "pullrequest:comment_created"
-	pullReworded  pullEvent = "pullrequest:comment_updated"
-	pullSilenced  pullEvent = "pullrequest:comment_deleted"
+var (
+	pullCreated   = pullEvent{"pullrequest:created", "pr:opened"}
+	pullUpdated   = pullEvent{"pullrequest:updated", "pr:modified"}
+	pullPushed    = pullEvent{"pullrequest:updated", "pr:from_ref_updated"}
+	pullMerged    = pullEvent{"pullrequest:fulfilled", "pr:merged"}
+	pullRejected  = pullEvent{"pullrequest:rejected", "pr:declined"}
+	pullCommented = pullEvent{"pullrequest:comment_created", "pr:comment:added"}
+	pullReworded  = pullEvent{"pullrequest:comment_updated", "pr:comment:edited"}
+	pullSilenced  = pullEvent{"pullrequest:comment_deleted", "pr:comment:deleted"}
 )
+
+var pullEvents = []pullEvent{
+	pullCreated, pullUpdated, pullPushed, pullMerged, pullRejected, pullCommented, pullReworded, pullSilenced,
+}
 
 // tellPull delivers an event of a pull request
 // (https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/#Pull-request-events).
 func (r *Repo) tellPull(event pullEvent, by *principal, id int64, comment *Comment) error {
-	hooks := r.subscribed(string(event))
+	name := event.cloud
+	if r.server.options.DataCenter {
+		name = event.dataCenter
+	}
+	hooks := r.subscribed(name)
 	if len(hooks) == 0 {
 		return nil
 	}
@@ -32,12 +41,15 @@ func (r *Repo) tellPull(event pullEvent, by *principal, id int64, comment *Comme
 	if comment != nil {
 		body["comment"] = r.describeComment(id, *comment)
 	}
+	if r.server.options.DataCenter {
+		body = r.serverPullBody(name, by, id, comment)
+	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
 	for _, h := range hooks {
-		h.deliver(string(event), encoded)
+		h.deliver(name, encoded)
 	}
 	return nil
 }

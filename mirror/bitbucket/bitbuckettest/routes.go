@@ -50,15 +50,21 @@ const repositoryPattern = "/2.0/repositories/{workspace}/{slug}"
 
 func (s *Server) restRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
-	for _, x := range resources {
-		method, path, _ := strings.Cut(x.route, " ")
-		if path = "/" + path; path == "/repository" {
-			path = ""
+	register := func(below string, list []resource, serve func(http.ResponseWriter, *http.Request, resource)) {
+		for _, x := range list {
+			method, path, _ := strings.Cut(x.route, " ")
+			if path = "/" + path; path == "/repository" {
+				path = ""
+			}
+			mux.HandleFunc(method+" "+below+path, func(w http.ResponseWriter, r *http.Request) { serve(w, r, x) })
 		}
-		mux.HandleFunc(method+" "+repositoryPattern+path, func(w http.ResponseWriter, r *http.Request) {
-			s.serveResource(w, r, x)
-		})
 	}
+	if s.options.DataCenter {
+		register(serverPattern, serverResources, s.serveServerResource)
+		register(permissionsPattern, permissionResources, s.serveServerResource)
+		return mux
+	}
+	register(repositoryPattern, resources, s.serveResource)
 	mux.HandleFunc("/2.0/", func(w http.ResponseWriter, r *http.Request) {
 		if s.authenticateREST(w, r) != nil {
 			restError(w, http.StatusNotFound, "Resource not found", nil)
@@ -72,13 +78,22 @@ func (s *Server) routeREST(r *http.Request) route {
 	_, pattern := s.rest.Handler(r)
 	method, path, _ := strings.Cut(pattern, " ")
 	rt := route{endpoint: EndpointREST, serve: s.rest.ServeHTTP}
-	if below, ok := strings.CutPrefix(path, repositoryPattern); ok {
-		rt.name = method + " " + strings.TrimPrefix(below, "/")
-		if below == "" {
-			rt.name = method + " repository"
-		}
-		if parts := strings.SplitN(r.URL.Path, "/", 6); len(parts) > 4 {
-			rt.repo = parts[3] + "/" + parts[4]
+	_, below, ok := strings.Cut(path, "{slug}")
+	if !ok {
+		return rt
+	}
+	rt.name = method + " " + strings.TrimPrefix(below, "/")
+	if below == "" {
+		rt.name = method + " repository"
+	}
+	// The names stand where the pattern has them.
+	asked := strings.Split(r.URL.Path, "/")
+	for i, segment := range strings.Split(path, "/") {
+		switch segment {
+		case "{workspace}":
+			rt.repo = asked[i]
+		case "{slug}":
+			rt.repo += "/" + asked[i]
 		}
 	}
 	return rt

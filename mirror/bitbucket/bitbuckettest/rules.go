@@ -83,6 +83,9 @@ func (r *Repo) hookEnv(by *principal) []string {
 		"BITBUCKET_MAIN=" + r.mainBranch,
 		"BITBUCKET_URL=" + address,
 	}
+	if r.server.options.DataCenter {
+		env = append(env, "BITBUCKET_DATA_CENTER=1")
+	}
 	if r.rules.full {
 		env = append(env, "BITBUCKET_FULL=1")
 	}
@@ -119,7 +122,14 @@ while read -r old new ref; do
 	for pattern in $BITBUCKET_RESTRICTED; do
 		case $branch in
 		$pattern)
-			echo "Permission denied to update branch $branch."
+			if [ -n "$BITBUCKET_DATA_CENTER" ]; then
+				echo "-----------------------------------------------------"
+				echo "Branch $ref can only be modified through pull requests."
+				echo "Check your branch permissions configuration with the project administrator."
+				echo "-----------------------------------------------------"
+			else
+				echo "Permission denied to update branch $branch."
+			fi
 			refused=1
 			break
 			;;

@@ -30,6 +30,9 @@ type Options struct {
 	HookBackoff func(attempt int) time.Duration
 	// HookTimeout is how long a receiver may take to answer; 0 is Bitbucket's 10 s.
 	HookTimeout time.Duration
+	// DataCenter makes it a Bitbucket Data Center: workspaces are projects, tokens are HTTP
+	// access tokens (AddAccessToken), and there is no OAuth.
+	DataCenter bool
 	// Plain leaves out what Bitbucket does about a push: rules, malformed objects,
 	// deliveries, the spooling of requests. What is left is git http-backend alone,
 	// for measurements.
@@ -159,10 +162,20 @@ func (s *Server) begin() bool {
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // GitURL is the base of clone URLs: + /{workspace}/{repository}.git.
-func (s *Server) GitURL() string { return s.URL() }
+func (s *Server) GitURL() string {
+	if s.options.DataCenter {
+		return s.URL() + "/scm"
+	}
+	return s.URL()
+}
 
-// APIURL is the base of REST 2.0.
-func (s *Server) APIURL() string { return s.URL() + "/2.0" }
+// APIURL is the base of REST 2.0, or of Data Center's interface.
+func (s *Server) APIURL() string {
+	if s.options.DataCenter {
+		return s.URL() + "/rest/api/latest"
+	}
+	return s.URL() + "/2.0"
+}
 
 // OAuthURL is the token endpoint.
 func (s *Server) OAuthURL() string { return s.URL() + "/site/oauth2/access_token" }
@@ -203,10 +216,14 @@ type route struct {
 
 func (s *Server) route(r *http.Request) route {
 	path := strings.TrimPrefix(r.URL.Path, "/")
-	if path == "site/oauth2/access_token" {
+	if s.options.DataCenter {
+		if strings.HasPrefix(path, "rest/") {
+			return s.routeREST(r)
+		}
+		path = strings.TrimPrefix(path, "scm/")
+	} else if path == "site/oauth2/access_token" {
 		return route{endpoint: EndpointToken, serve: s.serveToken}
-	}
-	if strings.HasPrefix(path, "2.0/") {
+	} else if strings.HasPrefix(path, "2.0/") {
 		return s.routeREST(r)
 	}
 	workspace, rest, _ := strings.Cut(path, "/")

@@ -20,7 +20,7 @@ const (
 	EndpointFetch     Endpoint = "fetch"      // POST git-upload-pack: ls-refs and fetch of protocol v2
 	EndpointPushRefs  Endpoint = "push-refs"  // GET info/refs?service=git-receive-pack
 	EndpointPush      Endpoint = "push"       // POST git-receive-pack
-	EndpointREST      Endpoint = "rest"       // anything below /2.0
+	EndpointREST      Endpoint = "rest"       // anything below /2.0 or /rest
 	EndpointOther     Endpoint = "other"
 )
 
