@@ -87,8 +87,8 @@ type Comment struct {
 // Comments on pull requests. A marker is a line that our own comments hold and that
 // nobody else writes; see [CommentMarker].
 type Comments interface {
-	// FindComment finds the oldest comment with a marker: one request for a hundred
-	// comments. nil if there is none.
+	// FindComment finds a comment with a marker, the first one in the host's order: one
+	// request for a hundred comments. nil if there is none.
 	FindComment(ctx context.Context, pullRequest int64, marker string) (*Comment, error)
 	// CreateComment adds a comment; a long text is cut.
 	CreateComment(ctx context.Context, pullRequest int64, text string) (Comment, error)

@@ -75,6 +75,9 @@ func decodeError(answer *http.Response, body []byte, now time.Time, token string
 	return e
 }
 
+// unauthorised: Data Center's 401 for who is known, and may not.
+func (e *APIError) unauthorised() bool { return e.Exception == "AuthorisationException" }
+
 // scopes are those that detail names.
 func (e *APIError) scopes() *mirror.ScopeError {
 	var d struct{ Required, Granted []string }

@@ -1,12 +1,14 @@
-// Package bitbucket talks to Bitbucket Cloud: it gets OAuth tokens, reads what
-// REST 2.0 tells of a repository, and checks webhooks. Git itself is elsewhere.
+// Package bitbucket talks to Bitbucket Cloud, and to Data Center as far as that goes: it
+// gets OAuth tokens, does through REST what git cannot (pull requests, comments, build
+// statuses, webhooks), and checks deliveries. Git itself is elsewhere.
 //
 //	tokens, err := bitbucket.NewTokenSource(bitbucket.Consumer{ID: key, Secret: secret})
-//	client, err := bitbucket.NewClient(bitbucket.Target{Workspace: "acme-corp", Slug: "webrix-sync"}, tokens)
-//	repository, err := client.Repository(ctx)
+//	forge, err := bitbucket.New(bitbucket.Target{Workspace: "acme-corp", Slug: "webrix-sync"}, tokens)
+//	repository, err := forge.Repository(ctx)
 //
-// Every error of [TokenSource] and [Client] is a [mirror.Fault] that tells an
-// operator what to do. None contains a key, a secret or a token.
+// Every error of [TokenSource], [Client] and [DataCenter] is a [mirror.Fault] that tells
+// an operator what to do, and wraps a cause where a caller can act on one ([mirror.ErrGone],
+// [mirror.ScopeError], ...). None contains a key, a secret or a token.
 //
 // # Tokens
 //
@@ -28,6 +30,28 @@
 //
 // A fetch belongs to all who wait for it and ends when the last of them gives up.
 // [TokenSources] keeps one source for each consumer.
+//
+// # REST
+//
+// [Client] is the Cloud's, [DataCenter] the other; [New] tells them apart by api_url. What
+// both hold to:
+//
+//   - Look before a write. Bitbucket makes a second webhook with the same URL, clears the
+//     reviewers that an update leaves out, and may answer a second proposal with the first.
+//     Data Center wants the version that a write is about; out of date, it is read again once.
+//   - Nothing is believed because it was asked for: a query may be misunderstood, so its
+//     answers are filtered again.
+//   - A token goes to the interface's own origin, whatever a redirect or a link to a next page
+//     says. Lists end after a few pages.
+//   - The words of people who read it are bounded: a long text is cut, not refused.
+//
+// # Pace
+//
+// A consumer may make 1,000 requests within any hour, all its mirrors together. [Paces]
+// count them, and give a host a rest after a 429 or when it fails again and again. Nobody
+// waits: a request that may not be made now is a transient fault which names the time
+// ([mirror.LimitError]). Tokens and git are not counted, so a spent budget stops neither.
+// Each daemon counts its own; what several spend together, the host's 429 tells.
 //
 // # Webhooks
 //

@@ -81,12 +81,8 @@ func TestEnsuredHookDelivers(t *testing.T) {
 	var mu sync.Mutex
 	var keys []string
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		e, err := bitbucket.ParseEvent(r.Header.Get("X-Event-Key"), body)
-		if err != nil || e.UUID != repo.UUID() || !bitbucket.VerifySignature(body, r.Header.Get("X-Hub-Signature"), secret) {
+		e, err := bitbucket.ParseEvent(r.Header.Get("X-Event-Key"), readAll(t, r, secret))
+		if err != nil || e.UUID != repo.UUID() {
 			t.Errorf("%+v %v", e, err)
 		}
 		mu.Lock()
@@ -135,6 +131,16 @@ func TestEnsuredHookDelivers(t *testing.T) {
 			t.Errorf("%s: IsPush %v, IsPullRequest %v", key, bitbucket.IsPush(key), bitbucket.IsPullRequest(key))
 		}
 	}
+}
+
+// readAll reads a delivery and checks its signature.
+func readAll(t *testing.T, r *http.Request, secret mirror.Secret) []byte {
+	t.Helper()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || !bitbucket.VerifySignature(body, r.Header.Get("X-Hub-Signature"), secret) {
+		t.Errorf("%s: not signed with the secret, or broken: %v", r.Header.Get("X-Event-Key"), err)
+	}
+	return body
 }
 
 func TestHookRefusals(t *testing.T) {

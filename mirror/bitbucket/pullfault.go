@@ -47,7 +47,8 @@ func reviewersFault(err error) error {
 // the repository is about the repository.
 func gone(err error, what string) error {
 	f, e := refusal(err)
-	if f == nil || e.Status != http.StatusNotFound || e.says("workspace with identifier") || e.says("repository") {
+	aboutRepository := f != nil && e.Exception == "" && (e.says("workspace with identifier") || e.says("repository"))
+	if f == nil || e.Status != http.StatusNotFound || aboutRepository || f.Code == mirror.CodeRepositoryNotFound && e.Exception != "" {
 		return err
 	}
 	f = because(f, mirror.ErrGone, "Bitbucket does not have "+what+" (any more).", "Nothing needs to be done: it will be made again where it is needed.")

@@ -71,7 +71,7 @@ func (w *wire) do(ctx context.Context, r request, into any) (status int, err err
 		return 0, err
 	}
 	status, apiErr, err := w.try(ctx, r, into, token)
-	if apiErr != nil && apiErr.Status == http.StatusUnauthorized {
+	if apiErr != nil && apiErr.Status == http.StatusUnauthorized && !apiErr.unauthorised() {
 		fresh, err := w.tokens.Token(ctx, token)
 		if err != nil {
 			return 0, err

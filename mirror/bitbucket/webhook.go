@@ -21,7 +21,10 @@ const (
 
 // What our webhooks subscribe to: pushes, and what tells that a pull request was opened,
 // changed, merged or declined.
-var cloudEvents = []string{EventPush, "pullrequest:created", "pullrequest:updated", "pullrequest:fulfilled", "pullrequest:rejected"}
+var (
+	cloudEvents      = []string{EventPush, "pullrequest:created", "pullrequest:updated", "pullrequest:fulfilled", "pullrequest:rejected"}
+	dataCenterEvents = []string{EventRefsChanged, "pr:opened", "pr:modified", "pr:from_ref_updated", "pr:merged", "pr:declined", "pr:deleted"}
+)
 
 // VerifySignature reports whether header, the X-Hub-Signature of a delivery, is
 // the HMAC-SHA256 of the raw body: "sha256=" and 64 hexadecimal digits. Nothing
@@ -56,10 +59,10 @@ func IsPush(key string) bool { return key == EventPush || key == EventRefsChange
 // IsPullRequest reports whether an event key tells of a pull request. What is neither that
 // nor a push, a ping too, is answered and ignored.
 func IsPullRequest(key string) bool {
-	return strings.HasPrefix(key, "pullrequest:") || isServerPull(key)
+	return strings.HasPrefix(key, "pullrequest:") || isDataCenterPull(key)
 }
 
-func isServerPull(key string) bool { return strings.HasPrefix(key, "pr:") }
+func isDataCenterPull(key string) bool { return strings.HasPrefix(key, "pr:") }
 
 // ErrNoRepository: an event's body names no repository.
 var ErrNoRepository = errors.New("the body names no repository")
@@ -94,12 +97,12 @@ func ParseEvent(key string, body []byte) (Event, error) {
 		return e, fmt.Errorf("%s: %w", key, err)
 	}
 	r := b.Repository
-	if isServerPull(key) {
+	if isDataCenterPull(key) {
 		r = b.PullRequest.To.Repository
 	}
 	e.UUID, e.FullName = canonicalUUID(r.UUID), r.FullName
-	server := key == EventRefsChanged || isServerPull(key)
-	if server && e.FullName == "" && r.Slug != "" && r.Project.Key != "" {
+	dataCenter := key == EventRefsChanged || isDataCenterPull(key)
+	if dataCenter && e.FullName == "" && r.Slug != "" && r.Project.Key != "" {
 		e.FullName = r.Project.Key + "/" + r.Slug
 	}
 	if e.UUID == "" && e.FullName == "" {
