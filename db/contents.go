@@ -2,7 +2,6 @@ package db
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +10,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/klauspost/compress/flate"
 	"gorm.io/gorm"
 
 	"github.com/confmirror/confmirror/mirror"
