@@ -224,7 +224,7 @@ func (j *jobs) imports(b *testing.B, count int) {
 	}
 }
 
-func (w *world) readAll(b *testing.B, from, to mirror.Hash) int {
+func (w *world) readAll(b testing.TB, from, to mirror.Hash) int {
 	entries, err := w.Diff(ctx, from, to)
 	if err != nil {
 		b.Fatal(err)

@@ -43,7 +43,7 @@ func (c *Clone) Checkout(ctx context.Context, head mirror.Hash) error {
 	if err := c.forgiving(err); err != nil {
 		return err
 	}
-	c.housekeep(ctx)
+	c.housekeep()
 	return nil
 }
 

@@ -52,7 +52,8 @@ type Clone struct {
 	lock   *os.File
 	store  *store
 	remote *remote
-	index  *index // what was checked out; nil until it is needed
+	upkeep *upkeep // nil: nothing is being merged
+	index  *index  // what was checked out; nil until it is needed
 	// indexStat is the state of the file that index was read from or written to.
 	indexStat fileStat
 	// indexForeign: another git, or an earlier process, wrote the index.
@@ -213,6 +214,9 @@ func (c *Clone) release() error {
 	return errors.Join(errs...)
 }
 
+// closeWithin bounds how long Close waits for a merge of packs.
+const closeWithin = 5 * time.Second
+
 // Close gives back the lock and all descriptors.
 func (c *Clone) Close() error {
 	c.mu.Lock()
@@ -221,6 +225,10 @@ func (c *Clone) Close() error {
 		return nil
 	}
 	c.closed = true
+	if c.upkeep != nil { // a command that runs and ends never comes to it otherwise
+		defer time.AfterFunc(closeWithin, c.upkeep.cancel).Stop()
+		c.endUpkeep()
+	}
 	err := c.release()
 	c.store, c.index = nil, nil // whoever still has c holds no memory by it
 	return err

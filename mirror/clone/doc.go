@@ -24,7 +24,8 @@
 // # Upkeep
 //
 // A push leaves a few loose objects, a fetch a pack. A checkout that finds many of
-// them makes them one pack, in steps of bounded size. Trees are kept as deltas of the
+// them has them made one pack, in steps of bounded size and in the background: the pack
+// gets its name, and what it replaces goes, with the next checkout or Close. Trees are kept as deltas of the
 // trees that replaced them, so that a change leaves a copy of its file, not of its
 // directory. Packs above 64 MB stay as they are. Decoded trees and the bases of deltas
 // are cached within 48 MB; contents are not, and large ones are streamed.
@@ -42,7 +43,8 @@
 //
 // One goroutine uses a Clone at a time; a mutex makes a second one wait. Inside,
 // a Build deflates and a Checkout writes files with several goroutines, which
-// all end before the call does; the object store has one reader. Between
+// all end before the call does. Only a merge of packs goes on beside all of it: it reads
+// with a store of its own and writes files without a name. Between
 // processes .git/confmirror/lock is locked as long as the clone is open; the
 // kernel gives it back when the holder dies. Other git programs are heeded by
 // their lock files, and heed ours (locks.go): while a person's git has the index,
@@ -68,7 +70,8 @@
 //	checking out              the journal names both commits; the next Checkout or
 //	                          Open finishes, and takes neither's content for an edit
 //	holding a lock            the next Open knows it for ours and removes it
-//	merging packs             old and new packs stand side by side until the next merge
+//	merging packs             what there is of the new one is swept at the next Open, or
+//	                          old and new packs stand side by side until the next merge
 //
 // What cannot be healed is mirror.ErrDamaged, or at Open a fresh start:
 // [Clone.Rebuild] takes our files out of the working tree, so that none of them

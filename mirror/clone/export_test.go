@@ -28,3 +28,17 @@ func (c *Clone) KnowsIndex() bool { return c.index != nil && !c.indexForeign && 
 
 // SetLinkSpeed makes the clone take its link for one of so many bytes a second.
 func (c *Clone) SetLinkSpeed(perSecond int64) { c.remote.t.link.perSecond.Store(perSecond) }
+
+// FinishUpkeep waits for a merge of packs that is under way.
+func (c *Clone) FinishUpkeep() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endUpkeep()
+}
+
+// Merging reports whether packs are being merged, or were and nothing was used since.
+func (c *Clone) Merging() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.upkeep != nil
+}

@@ -297,10 +297,12 @@ func TestLooseObjectsDoNotPileUp_H13(t *testing.T) {
 		head = b.Head()
 	}
 	w.checkout(t, head) // 27 objects each
+	w.FinishUpkeep()
 	for i := range 40 {
 		head = w.build(t, head, files{"toolkits/a.json": fmt.Sprint("x", i)}, files{"commands/b.json": fmt.Sprint(i)}).Head()
 		if i%10 == 9 {
 			w.checkout(t, head)
+			w.FinishUpkeep()
 		}
 	}
 	for i := range 80 {
@@ -311,6 +313,7 @@ func TestLooseObjectsDoNotPileUp_H13(t *testing.T) {
 		head = w.build(t, head, sets...).Head()
 	}
 	w.checkout(t, head)
+	w.FinishUpkeep()
 	if n := git(t, w.dir, "count-objects"); !strings.HasPrefix(n, "0 objects") {
 		t.Errorf("loose: %s", n)
 	}

@@ -26,16 +26,90 @@ const (
 	mergeBelow = 64 << 20
 )
 
-// housekeep merges packs and loose objects when there are too many. Entries of
-// packs are copied as they are, deltas included, so that the remote's good
+// upkeep is a merge that is under way beside whatever else the clone is used for. It only
+// reads what is there and writes files without a name; the clone's next use makes them count.
+type upkeep struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed once the rest is there
+	merged *mergedPack   // nil: there was nothing to merge
+	err    error
+}
+
+// housekeep merges packs and loose objects when there are too many, in the background.
+// Entries of packs are copied as they are, deltas included, so that the remote's good
 // compression is kept and nothing is inflated; loose trees become deltas of the trees
 // that replaced them. A failure harms nothing.
-func (c *Clone) housekeep(ctx context.Context) {
+func (c *Clone) housekeep() {
+	if c.upkeep != nil {
+		select {
+		case <-c.upkeep.done:
+			c.endUpkeep()
+		default:
+			return
+		}
+	}
 	if c.store.packCount <= maxPacks && c.store.loose.count <= maxLoose && c.store.loose.bytes <= maxLooseBytes {
 		return
 	}
-	if err := c.store.merge(ctx, c.lock, c.checkedOut()); err != nil && ctx.Err() == nil {
-		c.log.Warn("the clone's packs could not be merged", "error", err)
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &upkeep{cancel: cancel, done: make(chan struct{})}
+	c.upkeep = k
+	git, dir, head := c.git, c.lock, c.checkedOut()
+	go func() {
+		defer close(k.done)
+		s := openStore(git)
+		defer s.close()
+		s.trees = &treeCache{limit: mergeCacheSize} // old trees are read for this once
+		s.packs.bases.limit = mergeCacheSize / 4
+		if k.merged, k.err = s.merge(ctx, head); k.err == nil && k.merged != nil {
+			k.err = syncAll(dir) // before what it replaces goes
+		}
+	}()
+}
+
+// endUpkeep waits for a merge that is under way, and lets it count.
+func (c *Clone) endUpkeep() {
+	k := c.upkeep
+	if k == nil {
+		return
+	}
+	c.upkeep = nil
+	<-k.done
+	k.cancel()
+	if k.err == nil && k.merged != nil {
+		if k.err = c.store.namePack(k.merged.tmp, k.merged.tmpIdx, k.merged.id); k.err == nil {
+			c.store.dropMerged(k.merged)
+			return
+		}
+	}
+	k.merged.remove(c.git)
+	if k.err != nil && !errors.Is(k.err, context.Canceled) {
+		c.log.Warn("the clone's packs could not be merged", "error", k.err)
+	}
+}
+
+// dropUpkeep ends a merge that is under way, of a clone that is started anew.
+func (c *Clone) dropUpkeep() {
+	if c.upkeep != nil {
+		c.upkeep.cancel()
+		<-c.upkeep.done
+		c.upkeep.merged.remove(c.git)
+		c.upkeep = nil
+	}
+}
+
+// mergedPack is a pack without a name yet, and what it replaces.
+type mergedPack struct {
+	tmp, tmpIdx string
+	id          plumbing.Hash
+	packs       []string // without extension
+	loose       []looseFile
+}
+
+func (m *mergedPack) remove(git *os.Root) {
+	if m != nil {
+		git.Remove(m.tmp)
+		git.Remove(m.tmpIdx)
 	}
 }
 
@@ -47,7 +121,8 @@ type source struct {
 	entries []packEntry // by offset
 }
 
-func (s *store) merge(ctx context.Context, dir *os.File, head plumbing.Hash) error {
+// merge writes one pack of the others and of all loose objects; nil if that is no use.
+func (s *store) merge(ctx context.Context, head plumbing.Hash) (_ *mergedPack, err error) {
 	sources, err := s.sources()
 	defer func() {
 		for _, src := range sources {
@@ -55,71 +130,67 @@ func (s *store) merge(ctx context.Context, dir *os.File, head plumbing.Hash) err
 		}
 	}()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	loose := looseFiles(s.git)
-	if len(sources) < 2 && len(loose) == 0 {
-		return nil
+	merged := &mergedPack{loose: looseFiles(s.git)}
+	if len(sources) < 2 && len(merged.loose) == 0 {
+		return nil, nil
 	}
 	unique := make(map[plumbing.Hash]bool)
 	for _, src := range sources {
+		merged.packs = append(merged.packs, src.name)
 		for _, e := range src.entries {
 			unique[e.id] = true
 		}
 	}
-	single := make(map[plumbing.Hash]bool, len(loose)) // in no pack
-	for _, o := range loose {
+	single := make(map[plumbing.Hash]bool, len(merged.loose)) // in no pack
+	for _, o := range merged.loose {
 		if !unique[o.id] {
 			single[o.id], unique[o.id] = true, true
 		}
 	}
-	defer func(now *treeCache) { s.trees = now }(s.trees) // old trees are read for this once
-	s.trees = &treeCache{limit: mergeCacheSize}
 	trees := s.treeChain(ctx, head, single)
-	f, tmp, err := s.tempPack()
-	if err != nil {
-		return err
+	var f *os.File
+	if f, merged.tmp, err = s.tempPack(); err != nil {
+		return nil, err
 	}
-	defer f.Close()
+	defer func() {
+		f.Close()
+		if err != nil {
+			merged.remove(s.git)
+		}
+	}()
 	m := &merger{s: s, ctx: ctx, offsets: make(map[plumbing.Hash]uint64, len(unique))}
 	w := bufio.NewWriterSize(f, 1<<20)
-	id, err := m.write(w, len(unique), sources, trees, single)
-	if err == nil {
-		err = w.Flush()
+	if merged.id, err = m.write(w, len(unique), sources, trees, single); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = s.installPack(tmp, id, m.w.entries)
+	if err = w.Flush(); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		s.git.Remove(tmp)
-		return err
-	}
-	if err := syncAll(dir); err != nil {
-		return err // the old ones stay beside the new one
-	}
-	s.dropMerged(id, sources, loose)
-	return nil
+	merged.tmpIdx, err = s.writePackIndex(merged.id, m.w.entries)
+	return merged, err
 }
 
 // dropMerged removes what the new pack replaces.
-func (s *store) dropMerged(id plumbing.Hash, sources []*source, loose []looseFile) {
+func (s *store) dropMerged(m *mergedPack) {
 	for _, e := range readDir(s.git, "objects/pack") {
 		if strings.HasPrefix(e.Name(), "multi-pack-index") { // somebody's git made one; it names packs that go
 			s.git.RemoveAll("objects/pack/" + e.Name())
 		}
 	}
-	for _, src := range sources {
-		if src.name == "pack-"+id.String() {
+	for _, name := range m.packs {
+		if name == "pack-"+m.id.String() {
 			continue
 		}
 		for _, ext := range []string{".idx", ".rev", ".bitmap", ".mtimes", ".pack"} { // invisible first
-			s.git.Remove("objects/pack/" + src.name + ext)
+			s.git.Remove("objects/pack/" + name + ext)
 		}
 	}
-	for _, o := range loose {
+	for _, o := range m.loose {
 		s.git.Remove(loosePath(o.id))
+		s.loose.remove(o.size)
 	}
-	s.loose = pile{}
 	s.reopen()
 }
 

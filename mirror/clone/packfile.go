@@ -48,24 +48,37 @@ func (s *store) tempPack() (*os.File, string, error) {
 	}
 }
 
-// installPack gives a complete pack its name; the index comes last because it
-// is what makes a pack visible.
+// installPack gives a complete pack its name.
 func (s *store) installPack(tmp string, id plumbing.Hash, entries []packEntry) error {
-	idx := encodePackIndex(entries, id)
-	tmpIdx := "objects/pack/tmp_idx_" + id.String()
-	s.git.Remove(tmpIdx)
-	if err := writeNew(s.git, tmpIdx, idx, 0o444); err != nil {
+	tmpIdx, err := s.writePackIndex(id, entries)
+	if err != nil {
 		return err
 	}
+	return s.namePack(tmp, tmpIdx, id)
+}
+
+// writePackIndex writes the index of a pack that has no name yet.
+func (s *store) writePackIndex(id plumbing.Hash, entries []packEntry) (tmpIdx string, err error) {
+	tmpIdx = "objects/pack/tmp_idx_" + id.String()
+	s.git.Remove(tmpIdx)
+	return tmpIdx, writeNew(s.git, tmpIdx, encodePackIndex(entries, id), 0o444)
+}
+
+// namePack gives a pack and its index their names. The index comes last because it is
+// what makes a pack visible.
+func (s *store) namePack(tmp, tmpIdx string, id plumbing.Hash) (err error) {
+	defer func() {
+		if err != nil {
+			s.git.Remove(tmpIdx)
+		}
+	}()
 	if err := s.git.Chmod(tmp, 0o444); err != nil {
 		return err
 	}
 	if err := s.git.Rename(tmp, packPath(id, ".pack")); err != nil {
-		s.git.Remove(tmpIdx)
 		return err
 	}
 	if err := s.git.Rename(tmpIdx, packPath(id, ".idx")); err != nil {
-		s.git.Remove(tmpIdx)
 		return err
 	}
 	s.reopen()

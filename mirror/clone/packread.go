@@ -262,9 +262,10 @@ type packBase struct {
 	data []byte
 }
 
-// baseCache keeps the bases of deltas that were read last, within baseCacheSize bytes:
+// baseCache keeps the bases of deltas that were read last, within limit bytes:
 // deltas of one base follow each other.
 type baseCache struct {
+	limit int
 	used  int
 	order list.List // of *cachedBase, last used first
 	at    map[basePlace]*list.Element
@@ -285,14 +286,14 @@ func (c *baseCache) get(at basePlace) (packBase, bool) {
 }
 
 func (c *baseCache) put(at basePlace, b packBase) {
-	if len(b.data) > baseCacheSize/4 {
+	if len(b.data) > c.limit/4 {
 		return
 	}
 	if c.at == nil {
 		c.at = make(map[basePlace]*list.Element)
 	}
 	c.at[at] = c.order.PushFront(&cachedBase{at, b})
-	for c.used += len(b.data); c.used > baseCacheSize; {
+	for c.used += len(b.data); c.used > c.limit; {
 		c.drop(c.order.Back())
 	}
 }
@@ -303,7 +304,7 @@ func (c *baseCache) drop(e *list.Element) {
 	c.used -= len(b.data)
 }
 
-func (c *baseCache) clear() { *c = baseCache{} }
+func (c *baseCache) clear() { *c = baseCache{limit: c.limit} }
 
 // forget drops what is of a pack that goes.
 func (c *baseCache) forget(p *packReader) {

@@ -213,6 +213,7 @@ func (c *Clone) Rebuild(ctx context.Context) error {
 // for somebody's new one later, keeps what people changed, and empties .git.
 func (c *Clone) rebuild(ctx context.Context) error {
 	c.generation++
+	c.dropUpkeep()
 	if c.store != nil {
 		c.store.close()
 		c.store = nil

@@ -50,8 +50,12 @@ func (p *pile) add(bytes int64) {
 	p.bytes += bytes
 }
 
+func (p *pile) remove(bytes int64) {
+	p.count, p.bytes = max(0, p.count-1), max(0, p.bytes-bytes)
+}
+
 func openStore(git *os.Root) *store {
-	s := &store{git: git, packs: packSet{git: git}, trees: newTreeCache()}
+	s := &store{git: git, packs: packSet{git: git, bases: baseCache{limit: baseCacheSize}}, trees: newTreeCache()}
 	s.reopen()
 	return s
 }

@@ -81,6 +81,7 @@ func TestManyRunsLeaveNothingBehind_P5_H13(t *testing.T) {
 			}
 			head = w.build(t, head, f).Head()
 			w.checkout(t, head)
+			w.FinishUpkeep()
 		}
 		seen = append(seen, w.usage(t))
 	}
@@ -110,5 +111,48 @@ func TestManyRunsLeaveNothingBehind_P5_H13(t *testing.T) {
 	}
 	git(t, w.dir, "rev-list", "--objects", "main") // every old tree can be read by git
 	git(t, w.dir, "gc", "-q")
+	w.clean(t)
+}
+
+// Packs are merged while the clone is used, closed in the middle of it, and made anew.
+func TestMergedBesideWork_P5_H13(t *testing.T) {
+	w := newWorld(t)
+	head := w.push(t, "", files{"toolkits/a.json": "0", "skills/s/SKILL.md": "x"})
+	merges := 0
+	for round := range 3 {
+		for i := 0; !w.Merging(); i++ {
+			f := files{"toolkits/a.json": fmt.Sprint(round, " ", i)}
+			for j := range 25 {
+				f[fmt.Sprintf("toolkits/t%d.json", j)] = fmt.Sprint(round, " ", i, " ", j)
+			}
+			head = w.push(t, head, f)
+		}
+		merges++
+		head = w.push(t, head, files{"commands/b.json": fmt.Sprint(round)})
+		w.readAll(t, "", head)
+		head = w.commit("main", files{"commands/c.json": fmt.Sprint(round)})
+		w.pull(t)
+		switch round {
+		case 0:
+			w.reopen(t)
+			if w.Merging() || w.usage(t).loose > 1024 {
+				t.Errorf("closing ended no merge: %+v", w.usage(t))
+			}
+		case 1:
+			if err := w.Rebuild(ctx); err != nil {
+				t.Fatal(err)
+			}
+			w.pull(t)
+		}
+		w.clean(t)
+	}
+	w.FinishUpkeep()
+	u := w.usage(t)
+	if merges != 3 || u.loose > 1024 {
+		t.Errorf("%d merges, and then %+v", merges, u)
+	}
+	if left, _ := filepath.Glob(filepath.Join(w.dir, ".git", "objects", "pack", "tmp_*")); len(left) > 0 {
+		t.Errorf("%v was left behind", left)
+	}
 	w.clean(t)
 }
