@@ -43,7 +43,9 @@ type probe struct {
 //	repository                   the host of api_url, token
 //	git                          the host of git_url, token
 //	branch, write                git
-//	webhook
+//	rules                        repository, branch
+//	webhook                      repository
+//	delivery
 //
 // What works all the same and may surprise somebody later is a success with a remedy.
 // webhook is where the repository's host should deliver.
@@ -70,11 +72,16 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook string)
 		return said("The repository can be read over git."), err
 	})
 	p.try(ctx, "branch", []string{"git"}, p.branch)
+	if rules, ok := p.remote.host.(mirror.Restrictions); ok {
+		p.try(ctx, "rules", []string{"repository", "branch"}, func() (web.TestStep, error) { return p.rules(ctx, rules) })
+	}
 	p.try(ctx, "write", []string{"git"}, func() (web.TestStep, error) {
-		return said("The credentials may push. (A branch restriction shows with the first push only.)"),
-			clone.ProbePush(ctx, s.CloneURL(), p.remote.credentials, c.git)
+		return said("The credentials may push to the repository."), clone.ProbePush(ctx, s.CloneURL(), p.remote.credentials, c.git)
 	})
-	p.try(ctx, "webhook", nil, func() (web.TestStep, error) { return p.deliverable(ctx, webhook), nil })
+	if hooks, ok := p.remote.host.(mirror.Hooks); ok {
+		p.try(ctx, "webhook", []string{"repository"}, func() (web.TestStep, error) { return p.registered(ctx, hooks, webhook), nil })
+	}
+	p.try(ctx, "delivery", nil, func() (web.TestStep, error) { return p.deliverable(ctx, webhook), nil })
 	return p.result
 }
 
@@ -142,9 +149,14 @@ func (p *probe) facts(ctx context.Context) (step web.TestStep, err error) {
 	return step, err
 }
 
+// main is the repository's main branch, "" if nobody tells.
+func (p *probe) main() string { return cmp.Or(p.repository.MainBranch, p.refs.HEAD) }
+
+// mirrored is the branch that is meant.
+func (p *probe) mirrored() string { return cmp.Or(p.settings.Branch, p.main(), "main") }
+
 func (p *probe) branch() (web.TestStep, error) {
-	main := cmp.Or(p.repository.MainBranch, p.refs.HEAD)
-	branch := cmp.Or(p.settings.Branch, main, "main")
+	main, branch := p.main(), p.mirrored()
 	if p.refs.Empty {
 		return said("The repository is empty: the first push creates the branch %s.", branch), nil
 	}

@@ -19,7 +19,7 @@ func TestConnectionTestOfTheAPI(t *testing.T) {
 			last = step.(map[string]any)
 			names = append(names, last["name"].(string))
 		}
-		want := []string{"settings", "dns", "connect", "tls", "clock", "token", "repository", "git", "branch", "write", "webhook"}
+		want := []string{"settings", "dns", "connect", "tls", "clock", "token", "repository", "git", "branch", "rules", "write", "webhook", "delivery"}
 		if diff := cmp.Diff(want, names); status != 200 || test["ok"] != true || diff != "" {
 			w.t.Errorf("%d: %v\n%s", status, answer, diff)
 		}

@@ -133,7 +133,7 @@ func TestProbeOfAHostThatIsNotReached(t *testing.T) {
 			p.settings.GitURL = test.gitURL(p, newAuthority(t))
 			result := p.test()
 			p.wants(result, map[string]string{test.step: mirror.CodeNetworkUnreachable, "git": "-", "branch": "-", "write": "-",
-				"webhook": map[bool]string{true: "note", false: "ok"}[!strings.Contains(p.settings.GitURL, "127.0.0.1")]})
+				"delivery": map[bool]string{true: "note", false: "ok"}[!strings.Contains(p.settings.GitURL, "127.0.0.1")]})
 			p.says(result, test.step, test.message, test.remedy)
 			p.says(result, "write", "Not tried, because git_url cannot be reached.", "")
 		})
@@ -160,7 +160,7 @@ func TestProbeWithNoHostAtAll(t *testing.T) {
 	nameless(p)
 	p.settings.GitURL, p.settings.APIURL, p.settings.OAuthURL = "https://nowhere.invalid", "https://nowhere.invalid/2.0", "https://nowhere.invalid/token"
 	result := p.test()
-	p.wants(result, map[string]string{"dns": mirror.CodeNetworkUnreachable, "connect": "-", "tls": "-", "clock": "-", "token": "-", "repository": "-", "git": "-", "branch": "-", "write": "-", "webhook": "note"})
+	p.wants(result, map[string]string{"dns": mirror.CodeNetworkUnreachable, "connect": "-", "tls": "-", "clock": "-", "token": "-", "repository": "-", "git": "-", "branch": "-", "write": "-", "delivery": "note"})
 }
 
 // A certificate of an authority that the machine trusts is good, whoever that is.
@@ -209,7 +209,7 @@ func TestProbeByAProxyThatRefuses(t *testing.T) {
 			p := newProbed(t)
 			at := proxied(p, test.user, func(w http.ResponseWriter, _ string) { w.WriteHeader(test.status) })
 			result := p.test()
-			p.wants(result, map[string]string{"proxy": mirror.CodeNetworkUnreachable, "git": "-", "branch": "-", "write": "-", "webhook": "note"})
+			p.wants(result, map[string]string{"proxy": mirror.CodeNetworkUnreachable, "git": "-", "branch": "-", "write": "-", "delivery": "note"})
 			p.says(result, "proxy", "The proxy "+at+" (HTTPS_PROXY) "+test.message, test.remedy)
 		})
 	}
@@ -231,7 +231,7 @@ func TestProbeByAProxyThatIsNotThere(t *testing.T) {
 			p := newProbed(t)
 			test.lead(p)
 			result := p.test()
-			p.wants(result, map[string]string{"proxy": mirror.CodeNetworkUnreachable, "git": "-", "branch": "-", "write": "-", "webhook": "note"})
+			p.wants(result, map[string]string{"proxy": mirror.CodeNetworkUnreachable, "git": "-", "branch": "-", "write": "-", "delivery": "note"})
 			p.says(result, "proxy", test.message, "HTTPS_PROXY")
 		})
 	}
@@ -259,7 +259,7 @@ func TestProbeByAProxy(t *testing.T) {
 		go func() { io.Copy(here, there); here.Close() }()
 	})
 	result := p.test()
-	p.wants(result, map[string]string{"proxy": "ok", "webhook": "note"})
+	p.wants(result, map[string]string{"proxy": "ok", "delivery": "note"})
 	p.says(result, "proxy", "The proxy "+at+" leads to git.example.com.", "")
 	p.says(result, "dns", "No name has to be looked up.", "")
 }

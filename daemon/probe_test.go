@@ -18,7 +18,9 @@ func TestProbeOfAGoodConnection(t *testing.T) {
 	p.says(result, "repository", "The repository acme-corp/webrix-sync is there.", "")
 	p.says(result, "branch", "The branch main is there.", "")
 	p.says(result, "tls", "Plain http", "")
-	p.says(result, "webhook", p.webhook, "")
+	p.says(result, "delivery", p.webhook, "")
+	p.says(result, "rules", "whether the branch main has one shows with the first push", "")
+	p.says(result, "webhook", "entered by hand: "+p.webhook, "")
 
 	p.settings.ClientID, p.settings.ClientSecret = "", mirror.Secret{}
 	p.settings.AccessToken = mirror.NewSecret(p.standIn.AddAccessToken("acme-corp", "webrix-sync", bitbuckettest.ScopeRepositoryWrite))
@@ -131,7 +133,7 @@ func TestProbeOfAnEmptyRepository(t *testing.T) {
 }
 
 // Whether webhooks arrive is worth a word, and never a failure: polling does the work, too.
-func TestProbeOfTheWebhook(t *testing.T) {
+func TestProbeOfTheDelivery(t *testing.T) {
 	stranger := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(stranger.Close)
 	for name, test := range map[string]struct {
@@ -146,14 +148,14 @@ func TestProbeOfTheWebhook(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newProbed(t)
 			p.webhook = web.WebhookURL(test.publicURL)
-			want := map[string]string{"webhook": "note"}
+			want := map[string]string{"delivery": "note"}
 			if test.gitURL != "" {
 				p.settings.GitURL = test.gitURL
-				want = map[string]string{"webhook": "note", "connect": mirror.CodeNetworkUnreachable, "git": "-", "branch": "-", "write": "-"}
+				want = map[string]string{"delivery": "note", "connect": mirror.CodeNetworkUnreachable, "git": "-", "branch": "-", "write": "-"}
 			}
 			result := p.test()
 			p.wants(result, want)
-			p.says(result, "webhook", test.message, test.remedy)
+			p.says(result, "delivery", test.message, test.remedy)
 		})
 	}
 }
@@ -165,7 +167,80 @@ func TestProbeEndsInTime(t *testing.T) {
 	undo := p.standIn.Inject(bitbuckettest.Fault{Stall: true, Do: giveUp}, bitbuckettest.EndpointFetchRefs, bitbuckettest.EndpointFetch)
 	defer undo()
 	result := p.connector.Test(ctx, p.settings, p.webhook)
-	p.wants(result, map[string]string{"git": mirror.CodeNetworkUnreachable, "branch": "-", "write": "-", "webhook": "-"})
+	p.wants(result, map[string]string{"git": mirror.CodeNetworkUnreachable, "branch": "-", "write": "-", "webhook": "-", "delivery": "-"})
 	p.says(result, "git", "no answer within the time", "Try it again")
-	p.says(result, "webhook", "the time for the test is over", "")
+	p.says(result, "delivery", "the time for the test is over", "")
+}
+
+// admitted is the connection of a consumer that may read all that REST has.
+func admitted(t *testing.T) *probed {
+	p := newProbed(t)
+	c := p.standIn.AddConsumer(bitbuckettest.Consumer{Workspace: "acme-corp",
+		Scopes: []string{bitbuckettest.ScopePullRequestWrite, bitbuckettest.ScopeRepositoryAdmin, bitbuckettest.ScopeWebhook}})
+	p.settings.ClientID, p.settings.ClientSecret = c.Key, mirror.NewSecret(c.Secret)
+	return p
+}
+
+// A restricted branch is no connection for direct pushes, and is one for pull requests.
+func TestProbeOfARestriction(t *testing.T) {
+	for name, test := range map[string]struct {
+		pattern               string
+		push                  mirror.PushMode
+		mark, message, remedy string
+	}{
+		"none":                  {"", mirror.PushDirect, "ok", "No restriction keeps pushes from the branch main.", ""},
+		"of another branch":     {"release/*", mirror.PushDirect, "ok", "No restriction", ""},
+		"of ours":               {"main", mirror.PushDirect, mirror.CodeBranchRestricted, "The branch main takes no direct pushes: there is a restriction, push to main.", "Set push to auto or pull-request"},
+		"and pull requests":     {"main", mirror.PushPullRequest, "ok", "changes go into a pull request", ""},
+		"and whatever is taken": {"ma*", mirror.PushAuto, "ok", "(push to ma*): changes go into a pull request", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := admitted(t)
+			p.settings.Push = test.push
+			if test.pattern != "" {
+				p.repo.Restrict(test.pattern)
+			}
+			p.repo.AddHook(p.webhook, mirror.Secret{}, "repo:push", "pullrequest:created", "pullrequest:updated", "pullrequest:fulfilled", "pullrequest:rejected")
+			result := p.test()
+			p.wants(result, map[string]string{"rules": test.mark})
+			p.says(result, "rules", test.message, test.remedy)
+		})
+	}
+}
+
+// What REST does not tell for the moment is no fault of the connection.
+func TestProbeWhereRESTIsSpent(t *testing.T) {
+	p := admitted(t)
+	p.standIn.Inject(bitbuckettest.Fault{Status: http.StatusTooManyRequests, Route: "GET branch-restrictions"}, bitbuckettest.EndpointREST)
+	p.standIn.Inject(bitbuckettest.Fault{Status: http.StatusTooManyRequests, Route: "GET hooks"}, bitbuckettest.EndpointREST)
+	result := p.test()
+	p.wants(result, nil)
+	p.says(result, "rules", "Whether the branch main is restricted could not be asked.", "")
+	p.says(result, "webhook", "could not be asked.", "")
+}
+
+func TestProbeOfTheWebhook(t *testing.T) {
+	all := []string{"repo:push", "pullrequest:created", "pullrequest:updated", "pullrequest:fulfilled", "pullrequest:rejected"}
+	secret := mirror.NewSecret("hunter2-webhook")
+	for name, test := range map[string]struct {
+		hook                  func(p *probed)
+		mark, message, remedy string
+	}{
+		"none":              {func(*probed) {}, "note", "The repository has no webhook to ", "the events repo:push"},
+		"another":           {func(p *probed) { p.repo.AddHook("https://ci.example.com/hook", secret, all...) }, "note", "has no webhook to ", "Enter it"},
+		"ours":              {func(p *probed) { p.repo.AddHook(p.webhook, secret, all...) }, "ok", "The repository has a webhook to ", ""},
+		"an organization's": {func(p *probed) { p.repo.AddHook(p.webhook+"/acme", secret, all...) }, "ok", "/acme.", ""},
+		"unsigned":          {func(p *probed) { p.repo.AddHook(p.webhook, mirror.Secret{}, all...) }, "note", "has no secret", "Enter the connection's webhook secret"},
+		"pushes only":       {func(p *probed) { p.repo.AddHook(p.webhook, secret) }, "note", "does not tell of everything", "pullrequest:"},
+		"switched off":      {func(p *probed) { p.repo.AddHook(p.webhook, secret, all...).Subscribe(false, all...) }, "note", "is switched off", "Switch it on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := admitted(t)
+			p.settings.WebhookSecret = secret
+			test.hook(p)
+			result := p.test()
+			p.wants(result, map[string]string{"webhook": test.mark})
+			p.says(result, "webhook", test.message, test.remedy)
+		})
+	}
 }

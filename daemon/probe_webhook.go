@@ -3,14 +3,43 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
 )
+
+// registered looks for the repository's webhook to an address, or one organization's below it.
+// Without one polling does the work, so nothing here is a failure.
+func (p *probe) registered(ctx context.Context, host mirror.Hooks, address string) web.TestStep {
+	enter := fmt.Sprintf("Enter it in the repository's settings with the URL %s, the connection's webhook secret and the events %s.", address, strings.Join(host.HookEvents(), ", "))
+	hooks, err := host.Hooks(ctx)
+	if err != nil {
+		if _, denied := errors.AsType[*mirror.ScopeError](err); denied {
+			return said("These credentials may not see webhooks, so that one has to be entered by hand: %s", address)
+		}
+		return said("Whether there is a webhook to %s could not be asked. %s", address, mirror.AsFault(err).Message)
+	}
+	i := slices.IndexFunc(hooks, func(h mirror.Hook) bool { return h.URL == address || strings.HasPrefix(h.URL, address+"/") })
+	switch {
+	case i < 0:
+		return remark("The repository has no webhook to "+address+".", enter)
+	case !hooks[i].Active:
+		return remark("The repository's webhook is switched off.", "Switch it on in the repository's settings.")
+	case !hooks[i].Signed && !p.settings.WebhookSecret.IsZero():
+		return remark("The repository's webhook has no secret, so that its deliveries are refused.", "Enter the connection's webhook secret at the webhook in the repository's settings.")
+	case !hooks[i].Complete:
+		return remark("The repository's webhook does not tell of everything.", "Let it tell of "+strings.Join(host.HookEvents(), ", ")+".")
+	}
+	return said("The repository has a webhook to %s.", hooks[i].URL)
+}
 
 // deliverable sends a ping, as Data Center does when somebody tests a webhook, to where the
 // repository's host is to deliver. It finds out what can be found out from this machine; a

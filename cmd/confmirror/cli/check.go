@@ -20,10 +20,10 @@ func (p *Program) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Test the connection to the repository, step by step",
 		Long: `Test each connection step by step: names, connections and certificates of the
-hosts, the clock, credentials, repository, reading over git, branch, the right to
-push, and webhooks. Nothing is changed. A step that fails is shown with its
-remedy, and stops only those that need it; "note" is what works and should be
-mended all the same.
+hosts, the clock, credentials, repository, reading over git, branch and its rules,
+the right to push, the webhook and its delivery. Nothing is changed. A step that
+fails is shown with its remedy, and stops only those that need it; "note" is what
+works and should be mended all the same.
 
 Exit status: 0 every connection works; 1 one does not.`,
 		Example: `  confmirror check
