@@ -25,7 +25,8 @@ type APIError struct {
 	// Exception is the class that Data Center names, without its package.
 	Exception string
 
-	scope      string // that the request needs
+	scope      string          // that the request needs
+	hidden     []mirror.Secret // that the texts may echo
 	retryAfter time.Duration
 	location   string // of a redirect that was not followed
 }
@@ -38,9 +39,9 @@ func (e *APIError) Error() string {
 }
 
 // decodeError reads a refusal: JSON, or text/plain as with 429. A page in HTML says nothing.
-func decodeError(answer *http.Response, body []byte, now time.Time, token string) *APIError {
+func decodeError(answer *http.Response, body []byte, now time.Time, hidden ...mirror.Secret) *APIError {
 	e := &APIError{
-		Status:     answer.StatusCode,
+		Status: answer.StatusCode, hidden: hidden,
 		retryAfter: retryAfter(answer.Header.Get("Retry-After"), now),
 	}
 	if u, err := answer.Location(); err == nil {
@@ -71,8 +72,17 @@ func decodeError(answer *http.Response, body []byte, now time.Time, token string
 	case media == "text/plain":
 		e.Message = string(body)
 	}
-	e.Message = cleanText(e.Message, token)
+	e.Message = e.clean(e.Message)
 	return e
+}
+
+// clean makes a text of the answer fit to show.
+func (e *APIError) clean(text string) string {
+	secrets := make([]string, len(e.hidden))
+	for i, s := range e.hidden {
+		secrets[i] = s.Reveal()
+	}
+	return cleanText(text, secrets...)
 }
 
 // unauthorised: Data Center's 401 for who is known, and may not.
@@ -84,7 +94,7 @@ func (e *APIError) scopes() *mirror.ScopeError {
 	_ = json.Unmarshal(e.Detail, &d) // a text, or nothing: no scopes
 	clean := func(names []string) []string {
 		for i := range names {
-			names[i] = cleanText(names[i])
+			names[i] = e.clean(names[i])
 		}
 		return names
 	}
@@ -103,30 +113,32 @@ func (e *APIError) field(name string) bool {
 
 // words are all that the refusal says: the message, and what it says of fields.
 func (e *APIError) words() string {
+	const deepest = 3 // {"reviewers": ["..."]}
 	var said []string
-	var collect func(raw json.RawMessage)
-	collect = func(raw json.RawMessage) {
+	var collect func(raw json.RawMessage, depth int)
+	collect = func(raw json.RawMessage, depth int) {
 		var text string
 		var array []json.RawMessage
 		var object map[string]json.RawMessage
 		switch {
+		case depth > deepest:
 		case json.Unmarshal(raw, &text) == nil && text != "":
 			said = append(said, text)
 		case json.Unmarshal(raw, &array) == nil:
 			for _, v := range array {
-				collect(v)
+				collect(v, depth+1)
 			}
 		case json.Unmarshal(raw, &object) == nil:
 			for _, name := range slices.Sorted(maps.Keys(object)) {
-				collect(object[name])
+				collect(object[name], depth+1)
 			}
 		}
 	}
 	if e.Message != "" {
 		said = append(said, e.Message)
 	}
-	collect(e.Fields)
-	return cleanText(strings.Join(said, ": "))
+	collect(e.Fields, 1)
+	return e.clean(strings.Join(said, ": "))
 }
 
 // announcement is the page that a 410 points to.
@@ -138,7 +150,7 @@ func (e *APIError) announcement() string {
 	if !strings.HasPrefix(d.URL, "https://") {
 		return ""
 	}
-	return cleanText(d.URL)
+	return e.clean(d.URL)
 }
 
 // says reports whether the message contains a text, without case: Atlassian

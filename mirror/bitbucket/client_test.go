@@ -1,6 +1,8 @@
 package bitbucket_test
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -132,20 +134,53 @@ func TestRESTAnswers(t *testing.T) {
 	}
 }
 
-// C2: an answer that echoes the token does not carry it into an error.
-func TestRESTErrorHidesTheToken(t *testing.T) {
-	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "bad: "+r.Header.Get("Authorization"), http.StatusForbidden)
-	}))
-	defer echo.Close()
-	c, err := bitbucket.NewClient(bitbucket.Target{Workspace: "w", Slug: "s", URL: echo.URL, HTTP: client()},
-		bitbucket.NewStaticToken(mirror.NewSecret("t0ken-t0ken")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = c.Repository(t.Context())
-	if err == nil || strings.Contains(err.Error(), "t0ken") {
-		t.Error(err)
+// C2: an answer that echoes the token, or a secret that was sent, does not carry it into
+// an error, wherever it stands.
+func TestRESTErrorHidesSecrets(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter, string){
+		"text": func(w http.ResponseWriter, echo string) { http.Error(w, "bad: "+echo, http.StatusForbidden) },
+		"fields": func(w http.ResponseWriter, echo string) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"error":{"message":"Bad request","fields":{"a":[%q]}}}`, echo)
+		},
+		"scopes": func(w http.ResponseWriter, echo string) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprintf(w, `{"error":{"message":"privilege scopes","detail":{"required":[%q],"granted":[%q]}}}`, echo, echo)
+		},
+		"address": func(w http.ResponseWriter, echo string) {
+			w.WriteHeader(http.StatusGone)
+			fmt.Fprintf(w, `{"error":{"message":"gone","data":{"announcement_url":"https://x/?%s"}}}`, strings.TrimSpace(echo))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said []string
+			echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet && r.URL.Query().Has("pagelen") {
+					fmt.Fprint(w, `{"values":[]}`)
+					return
+				}
+				body, _ := io.ReadAll(r.Body)
+				said = append(said, string(body))
+				answer(w, r.Header.Get("Authorization")+" s3cret-s3cret")
+			}))
+			defer echo.Close()
+			c, err := bitbucket.NewClient(bitbucket.Target{Workspace: "w", Slug: "s", URL: echo.URL, HTTP: client()},
+				bitbucket.NewStaticToken(mirror.NewSecret("t0ken-t0ken")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, read := c.Repository(t.Context())
+			_, _, write := c.EnsureHook(t.Context(), mirror.HookSettings{URL: "https://x.example/", Secret: mirror.NewSecret("s3cret-s3cret")})
+			if read == nil || write == nil || len(said) != 2 || !strings.Contains(said[1], "s3cret") {
+				t.Fatalf("%v, %v, %q", read, write, said)
+			}
+			for _, err := range []error{read, write} {
+				f := mirror.AsFault(err)
+				if all := err.Error() + f.Message + f.Remedy; strings.Contains(all, "t0ken") || err == write && strings.Contains(all, "s3cret") {
+					t.Error(all)
+				}
+			}
+		})
 	}
 }
 

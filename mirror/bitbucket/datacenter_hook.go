@@ -58,7 +58,7 @@ func (d *DataCenter) EnsureHook(ctx context.Context, want mirror.HookSettings) (
 	var made serverHook
 	old := hookWith(want.URL, hooks)
 	if old == nil {
-		err := d.send(ctx, request{method: http.MethodPost, address: d.repository("webhooks"), scope: repoAdmin, body: write}, &made)
+		err := d.send(ctx, request{method: http.MethodPost, address: d.repository("webhooks"), scope: repoAdmin, body: write, secret: want.Secret}, &made)
 		return made.read(), mirror.HookCreated, err
 	}
 	unsigned := !want.Secret.IsZero() && !old.Signed
@@ -66,7 +66,7 @@ func (d *DataCenter) EnsureHook(ctx context.Context, want mirror.HookSettings) (
 		return *old, mirror.HookKept, nil
 	}
 	write.URL, write.Events = old.URL, union(old.Events, dataCenterEvents)
-	err = d.send(ctx, request{method: http.MethodPut, address: d.repository("webhooks", old.ID), scope: repoAdmin, body: write}, &made)
+	err = d.send(ctx, request{method: http.MethodPut, address: d.repository("webhooks", old.ID), scope: repoAdmin, body: write, secret: want.Secret}, &made)
 	return made.read(), mirror.HookUpdated, gone(err, "the webhook "+old.ID)
 }
 

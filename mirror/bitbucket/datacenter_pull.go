@@ -114,6 +114,9 @@ func (d *DataCenter) openPulls(ctx context.Context, direction, branch string) ([
 		}
 		return true
 	})
+	if _, e := refusal(err); e != nil && e.Exception == "NoSuchBranchException" {
+		return nil, nil // and so no pull request
+	}
 	if err == nil {
 		err = broken
 	}

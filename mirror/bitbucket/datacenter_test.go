@@ -134,6 +134,11 @@ func TestServerPullRequestLife(t *testing.T) {
 	if _, err := f.DescribePullRequest(ctx, 9, "T", "D"); !errors.Is(err, mirror.ErrGone) {
 		t.Error(err)
 	}
+	// Should a branch that is not there be minded in a list, it has no pull requests.
+	defer s.Inject(jsonFault(404, serverSays("repository.NoSuchBranchException", "None")), bitbuckettest.EndpointREST)()
+	if p, err := f.FindPullRequest(ctx, side, "main"); p != nil || err != nil {
+		t.Errorf("%+v %v", p, err)
+	}
 }
 
 // Somebody is faster: a duplicate is the pull request that is there, and a version that

@@ -63,7 +63,7 @@ func (c *Client) EnsureHook(ctx context.Context, want mirror.HookSettings) (mirr
 	var made hook
 	old := hookWith(want.URL, hooks)
 	if old == nil {
-		err := c.send(ctx, request{method: http.MethodPost, address: c.repository("hooks"), scope: scopeWebhook, body: write}, &made)
+		err := c.send(ctx, request{method: http.MethodPost, address: c.repository("hooks"), scope: scopeWebhook, body: write, secret: want.Secret}, &made)
 		return made.read(), mirror.HookCreated, err
 	}
 	unsigned := !want.Secret.IsZero() && !old.Signed
@@ -74,7 +74,7 @@ func (c *Client) EnsureHook(ctx context.Context, want mirror.HookSettings) (mirr
 	if !unsigned && !want.RenewSecret {
 		write.Secret = "" // as it is
 	}
-	err = c.send(ctx, request{method: http.MethodPut, address: c.repository("hooks", old.ID), scope: scopeWebhook, body: write}, &made)
+	err = c.send(ctx, request{method: http.MethodPut, address: c.repository("hooks", old.ID), scope: scopeWebhook, body: write, secret: want.Secret}, &made)
 	return made.read(), mirror.HookUpdated, gone(err, "the webhook "+old.ID)
 }
 

@@ -318,6 +318,19 @@ func TestWritesAndTokens(t *testing.T) {
 	}
 }
 
+// The answer to a proposal is lost: the next look finds what was made.
+func TestLostAnswer(t *testing.T) {
+	s, repo, c := cloud(t)
+	branch(t, repo, side)
+	s.Inject(bitbuckettest.Fault{Times: 1, Route: "POST pullrequests", CutAnswer: true}, bitbuckettest.EndpointREST)
+	_, _, err := c.OpenPullRequest(t.Context(), proposal)
+	wantFault(t, err, mirror.CodeNetworkUnreachable, mirror.Transient, "again")
+	p, created, err := c.OpenPullRequest(t.Context(), proposal)
+	if err != nil || created || p.ID != 1 || len(repo.PullRequests()) != 1 {
+		t.Errorf("%+v %v %v", p, created, err)
+	}
+}
+
 func TestMissingScopes(t *testing.T) {
 	s, _, _ := cloud(t)
 	poor := s.AddConsumer(bitbuckettest.Consumer{Workspace: "acme-corp", Scopes: []string{bitbuckettest.ScopeRepository}})

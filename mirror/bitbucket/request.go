@@ -43,16 +43,18 @@ func newWire(t Target, tokens Tokens, hourly int) (wire, error) {
 // Budget implements [mirror.Budgeted].
 func (w *wire) Budget() mirror.Budget { return w.pace.budget() }
 
-// maxAnswer bounds what is read of any answer.
-const maxAnswer = 4 << 20
+// maxAnswer bounds what is read of any answer: a page of fifty pull requests has their
+// descriptions twice.
+const maxAnswer = 16 << 20
 
 // request is one request.
 type request struct {
 	method  string // "" is GET
 	address string
-	query   url.Values // added to the address
-	body    any        // sent as JSON unless nil
-	scope   string     // that it needs, for whoever lacks it and is not told
+	query   url.Values    // added to the address
+	body    any           // sent as JSON unless nil
+	scope   string        // that it needs, for whoever lacks it and is not told
+	secret  mirror.Secret // in the body: no answer's echo is shown
 }
 
 func (r request) url() string {
@@ -111,9 +113,6 @@ func (w *wire) try(ctx context.Context, r request, into any, token mirror.Secret
 	if body != nil {
 		out.Header.Set("Content-Type", "application/json; charset=utf-8")
 	}
-	if r.method != "" {
-		out.Header.Set("X-Atlassian-Token", "no-check") // Data Center takes other writes for forged
-	}
 	if err := w.pace.admit(); err != nil {
 		return 0, nil, err
 	}
@@ -123,7 +122,7 @@ func (w *wire) try(ctx context.Context, r request, into any, token mirror.Secret
 		return 0, nil, transportFault("Bitbucket's REST interface", out.URL, err)
 	}
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return 0, decodeError(answer, text, time.Now(), token.Reveal()), nil
+		return 0, decodeError(answer, text, time.Now(), token, r.secret), nil
 	}
 	if into == nil || answer.StatusCode == http.StatusNoContent {
 		return answer.StatusCode, nil, nil
