@@ -255,9 +255,9 @@ func jsonFault(status int, body string) bitbuckettest.Fault {
 func TestPages(t *testing.T) {
 	s, _, c := cloud(t)
 	for name, next := range map[string]string{
-		"another host":   "https://evil.example/2.0/x",
+		"another host":   "http://127.0.0.1:1/2.0/x",
 		"another scheme": strings.Replace(s.URL(), "http:", "https:", 1) + "/2.0/x",
-		"user":           "http://api.bitbucket.org@evil.example/2.0",
+		"user":           "http://api.bitbucket.org@127.0.0.1:1/2.0",
 	} {
 		undo := s.Inject(jsonFault(200, `{"values":[],"next":"`+next+`"}`), bitbuckettest.EndpointREST)
 		s.ResetRequests()
