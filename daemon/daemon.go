@@ -53,6 +53,7 @@ type Daemon struct {
 	troubles  troubles
 	events    events
 	errands   *errands
+	verdicts  *verdicts
 	metrics   *metrics
 	registry  *prometheus.Registry
 	holder    string
@@ -61,7 +62,7 @@ type Daemon struct {
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands()}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts()}
 	d.connector = NewConnector(o.Version)
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
@@ -113,6 +114,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wg.Go(func() { d.queue.Run(queueDone, work, workers) })
 	wg.Go(func() { d.leases.run(ctx) })
 	wg.Go(func() { d.tellHolders(ctx) })
+	wg.Go(func() { d.deliverVerdicts(ctx) })
 	wg.Go(func() { d.watch(ctx) })
 	wg.Go(func() { d.schedule(ctx) })
 	wg.Go(func() { d.housekeep(ctx) })

@@ -133,6 +133,7 @@ func (d *Daemon) runLeased(ctx context.Context, lease db.Lease, progress func(mi
 	case err != nil && (ctx.Err() != nil || errors.Is(err, mirror.ErrLeaseLost)):
 		return report, err
 	}
+	d.verdicts.deliver(ctx, d)
 	return report, nil // a fault is in the report
 }
 

@@ -134,6 +134,9 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 	session, err := d.sessions.acquire(ctx, m)
 	if err == nil {
 		report, err = d.runner().Run(ctx, m, session.clone, req)
+		if session.host != nil {
+			d.judge(m, session.host, report)
+		}
 	}
 	t.refusal(err, req.Refused)
 	d.metrics.run(report, err, time.Since(started))

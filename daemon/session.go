@@ -17,7 +17,7 @@ import (
 // REST interface if it has one.
 type remote struct {
 	credentials mirror.Credentials // nil: anonymous
-	host        mirror.Host        // nil: a plain git host
+	host        mirror.Forge       // nil: a plain git host
 }
 
 // Connector makes remotes. Mirrors of one consumer share a token.
@@ -25,6 +25,7 @@ type Connector struct {
 	git, rest *http.Client
 	userAgent string
 	tokens    bitbucket.TokenSources
+	paces     bitbucket.Paces // of REST requests, for all mirrors of a consumer
 }
 
 // NewConnector makes a connector that names itself to REST interfaces by version.
@@ -54,8 +55,8 @@ func (c *Connector) remote(s mirror.Settings) (remote, error) {
 			return remote{}, &mirror.Fault{Code: mirror.CodeConnectionFailed, Message: mirror.ConnectionFailedMessage,
 				Remedy: "Set client_id and client_secret of an OAuth consumer, or an access token.", Class: mirror.Permanent}
 		}
-		client, err := bitbucket.NewClient(bitbucket.Target{
-			Workspace: s.Workspace, Slug: s.Repository, URL: s.APIURL, HTTP: c.rest, UserAgent: c.userAgent,
+		client, err := bitbucket.New(bitbucket.Target{
+			Workspace: s.Workspace, Slug: s.Repository, URL: s.APIURL, HTTP: c.rest, UserAgent: c.userAgent, Paces: &c.paces,
 		}, tokens)
 		if err != nil {
 			return remote{}, err
@@ -107,6 +108,7 @@ func (c *Connector) resolve(ctx context.Context, m *mirror.Mirror, r remote) (mi
 type session struct {
 	settings mirror.Settings
 	identity mirror.Identity
+	host     mirror.Forge // nil: a plain git host
 	clone    *clone.Clone
 }
 
@@ -189,7 +191,7 @@ func (s *sessions) openClone(ctx context.Context, m *mirror.Mirror, r remote, di
 	if err != nil {
 		return nil, err
 	}
-	return &session{settings: m.Settings, identity: m.Identity, clone: c}, nil
+	return &session{settings: m.Settings, identity: m.Identity, host: r.host, clone: c}, nil
 }
 
 // release closes a mirror's clone.

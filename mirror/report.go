@@ -81,6 +81,9 @@ type Report struct {
 	// Open is how many rows others kept locked or went on changing: they are left
 	// for another run, which nothing but the caller brings about.
 	Open int `json:"-"`
+	// Judged is the commit that somebody else pushed and that the run looked at; "" if
+	// there was none.
+	Judged Hash `json:"-"`
 	// Settled: all that was left to do when it ended was to bring the working files along.
 	Settled bool `json:"-"`
 }

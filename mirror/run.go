@@ -149,6 +149,9 @@ func (r *run) round(ctx context.Context) error {
 		return err
 	}
 	r.sawRewrite = r.sawRewrite || v.rewritten
+	if v.looked && v.head != r.mirror.RemoteSeen {
+		r.report.Judged = v.head
+	}
 	in := r.input(v, r.mirror)
 	in.HistoryRewritten = r.sawRewrite
 	plan := NewPlan(in)
