@@ -160,10 +160,10 @@ func (r *run) round(ctx context.Context) error {
 		r.report.SyncedCommit = v.head
 		return a.checkout(ctx) // a crash may have come between an earlier settle and its checkout
 	}
-	defer a.beginCheckout(ctx)()
 	if err := a.importRows(ctx); err != nil {
 		return err
 	}
+	defer a.beginCheckout(ctx)()
 	if err := a.keep(ctx); err != nil {
 		return err
 	}
@@ -212,8 +212,9 @@ func (a *apply) strikeOut(ctx context.Context) error {
 	return nil
 }
 
-// beginCheckout brings the working files along beside the import where nothing else
-// needs the clone any more; the function returned waits for it.
+// beginCheckout brings the working files along while the round is settled, where nothing
+// else needs the clone any more; the function returned waits for it. Not before the rows
+// are there: whoever waits, waits for those.
 func (a *apply) beginCheckout(ctx context.Context) (wait func()) {
 	if a.more() || a.head == "" || slices.ContainsFunc(a.plan.Decisions, func(d *Decision) bool { return d.toFile }) {
 		return func() {}
