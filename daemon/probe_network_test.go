@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
 // quiet is for servers whose clients end the handshake, as they should.
@@ -244,19 +245,7 @@ func TestProbeByAProxy(t *testing.T) {
 	behind, err := url.Parse(a.serve(p.standIn, time.Now().Add(-time.Hour), time.Now().Add(time.Hour), "git.example.com"))
 	p.must(err)
 	at := proxied(p, nil, func(w http.ResponseWriter, _ string) {
-		there, err := net.Dial("tcp", behind.Host)
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-		here, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			there.Close()
-			return
-		}
-		go func() { io.Copy(there, here); there.Close() }()
-		go func() { io.Copy(here, there); here.Close() }()
+		bitbuckettest.Tunnel(w, behind.Host)
 	})
 	result := p.test()
 	p.wants(result, map[string]string{"proxy": "ok", "delivery": "note"})

@@ -5,12 +5,13 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
 // runProxy is the way to the script's stand-in over the Internet, as a company has it:
@@ -37,31 +38,8 @@ func runProxy(ts *testscript.TestScript, _ bool, args []string) {
 			w.WriteHeader(http.StatusProxyAuthRequired)
 			return
 		}
-		tunnel(w, behind.Listener.Addr().String())
+		bitbuckettest.Tunnel(w, behind.Listener.Addr().String())
 	}))
 	ts.Defer(proxy.Close)
 	ts.Setenv("PROXY", proxy.Listener.Addr().String())
-}
-
-// tunnel joins a client of a proxy with an address.
-func tunnel(w http.ResponseWriter, to string) {
-	there, err := net.Dial("tcp", to)
-	if err != nil {
-		w.WriteHeader(http.StatusBadGateway)
-		return
-	}
-	w.WriteHeader(http.StatusOK)
-	here, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		there.Close()
-		return
-	}
-	go func() {
-		io.Copy(there, here)
-		there.Close()
-	}()
-	go func() {
-		io.Copy(here, there)
-		here.Close()
-	}()
 }
