@@ -16,9 +16,10 @@ import (
 // branch is a clone and its remote in memory: what a run needs of git, so that its
 // statements can be counted.
 type branch struct {
-	commits map[mirror.Hash]map[string]string // files by path
-	parent  map[mirror.Hash]mirror.Hash
-	head    mirror.Hash
+	mirror.Clone                                   // what is said of other branches; nothing here asks
+	commits      map[mirror.Hash]map[string]string // files by path
+	parent       map[mirror.Hash]mirror.Hash
+	head         mirror.Hash
 }
 
 func newBranch() *branch {
@@ -76,7 +77,7 @@ func (b *branch) entries(commit mirror.Hash) map[string]mirror.Entry {
 	return found
 }
 
-func (b *branch) Remote(context.Context) (mirror.Head, error) {
+func (b *branch) Remote(context.Context, ...string) (mirror.Head, error) {
 	return mirror.Head{Hash: b.head, Empty: b.head == "", Main: "main"}, nil
 }
 func (b *branch) Fetch(context.Context, mirror.Hash) error         { return nil }

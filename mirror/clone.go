@@ -20,6 +20,8 @@ type Head struct {
 	Empty bool
 	// Main is the repository's main branch, where its HEAD points; "" if it does not say.
 	Main string
+	// Others are the commits of the other branches that were asked for, as far as they exist.
+	Others map[string]Hash
 }
 
 // Entry is one entity's place in a tree: a JSON file, or a skill's directory.
@@ -72,6 +74,11 @@ type FileChange struct {
 type CommitSpec struct {
 	Message string
 	Author  Signature
+	// Merge, if set, is a commit that is merged first: what either side changed since their
+	// latest common commit. Only the first of a build's commits may merge.
+	Merge Hash
+	// Theirs are paths at which Merge counts, whatever stands there otherwise.
+	Theirs  []string
 	Changes []FileChange
 }
 
@@ -105,14 +112,26 @@ type PathError struct {
 
 func (e *PathError) Error() string { return fmt.Sprintf("path %q: %s", e.Path, e.Why) }
 
+// MergeError: two branches changed the same files in different ways. Nothing was built.
+type MergeError struct {
+	Paths []string // in the repository; a directory where one side has a file there
+}
+
+func (e *MergeError) Error() string {
+	return fmt.Sprintf("both sides changed %q", e.Paths)
+}
+
 // Clone is the working-tree clone of one mirror. It is a cache: deleting it at
 // any moment loses nothing. One goroutine uses it at a time. Network faults and
 // refusals come as *Fault.
 type Clone interface {
-	// Remote asks the remote for the branch's head: one request, nothing is written.
-	Remote(ctx context.Context) (Head, error)
+	// Remote asks the remote for the branch's head, and for those of other branches: one
+	// request, nothing is written.
+	Remote(ctx context.Context, others ...string) (Head, error)
 	// Fetch brings a commit that Remote named, with its history, into the clone.
 	Fetch(ctx context.Context, head Hash) error
+	// FetchBranch brings the commit of another branch.
+	FetchBranch(ctx context.Context, branch string, head Hash) error
 	// Has reports whether the clone has the commit.
 	Has(ctx context.Context, commit Hash) bool
 	// Contains reports whether ancestor is in the history of commit (or is it).
@@ -127,11 +146,17 @@ type Clone interface {
 	// entry itself (a symlink, too large, a pointer) is a problem.
 	Read(ctx context.Context, e Entry) (*Content, *document.Problem, error)
 	// Build makes commits on top of parent ("" for a new branch). Committer is the daemon. A
-	// *PathError says which change cannot be made.
+	// *PathError says which change cannot be made, a *MergeError what cannot be merged.
 	Build(ctx context.Context, parent Hash, commits []CommitSpec) (Built, error)
 	// Push moves the remote branch from b.Parent() to b.Head(), or fails with
 	// ErrStale or a *Fault. Any other outcome of an error leaves open whether the branch moved.
 	Push(ctx context.Context, b Built) error
+	// PushBranch moves another branch from old ("": there is none) to b.Head(), with the
+	// outcomes of Push.
+	PushBranch(ctx context.Context, branch string, old Hash, b Built) error
+	// DeleteBranch deletes another branch that stands at old, with the outcomes of Push. One
+	// that is gone already is ErrStale.
+	DeleteBranch(ctx context.Context, branch string, old Hash) error
 	// Checkout brings working files, index and the local branch to head. A file
 	// that somebody changed by hand is kept aside, never overwritten unseen.
 	Checkout(ctx context.Context, head Hash) error

@@ -73,12 +73,23 @@ func (c *Clone) Build(ctx context.Context, parent mirror.Hash, commits []mirror.
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		next, err := b.apply(root, spec.Changes)
+		parents, merged := []plumbing.Hash{out.head}, root
+		if spec.Merge != "" {
+			theirs, err := c.commitID(spec.Merge)
+			if err != nil {
+				return nil, err
+			}
+			if merged, err = b.merge(ctx, out.head, theirs, spec.Theirs); err != nil {
+				return nil, err
+			}
+			parents = append(parents, theirs)
+		}
+		next, err := b.apply(merged, spec.Changes)
 		if err != nil {
 			return nil, err
 		}
-		if next.id != root.id {
-			cm := newObject(plumbing.CommitObject, encodeCommit(next.id, out.head, spec.Author, committer, spec.Message))
+		if next.id != root.id || len(parents) > 1 {
+			cm := newObject(plumbing.CommitObject, encodeCommit(next.id, parents, spec.Author, committer, spec.Message))
 			b.add(cm, plumbing.ZeroHash)
 			out.head, root = cm.id, next
 			out.commits = append(out.commits, cm.id)

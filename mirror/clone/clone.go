@@ -276,13 +276,13 @@ func sameDir(root *os.Root, dir string) bool {
 }
 
 // Remote asks the remote for the branch's head.
-func (c *Clone) Remote(ctx context.Context) (mirror.Head, error) {
+func (c *Clone) Remote(ctx context.Context, others ...string) (mirror.Head, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.usable(ctx); err != nil {
 		return mirror.Head{}, err
 	}
-	return c.remote.branchHead(ctx, c.o.Branch)
+	return c.remote.branchHead(ctx, c.o.Branch, others...)
 }
 
 // Has reports whether the clone has the commit.

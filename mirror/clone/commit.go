@@ -51,11 +51,13 @@ func parseHex(id *plumbing.Hash, hex []byte) bool {
 
 // encodeCommit writes a commit object that passes git fsck --strict whatever
 // the signature and the message hold.
-func encodeCommit(tree, parent plumbing.Hash, author, committer mirror.Signature, message string) []byte {
+func encodeCommit(tree plumbing.Hash, parents []plumbing.Hash, author, committer mirror.Signature, message string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "tree %s\n", tree)
-	if !parent.IsZero() {
-		fmt.Fprintf(&b, "parent %s\n", parent)
+	for _, parent := range parents {
+		if !parent.IsZero() {
+			fmt.Fprintf(&b, "parent %s\n", parent)
+		}
 	}
 	fmt.Fprintf(&b, "author %s\n", signatureLine(author, committer))
 	fmt.Fprintf(&b, "committer %s\n", signatureLine(committer, committer))

@@ -69,7 +69,7 @@ func FuzzPackWriter(f *testing.F) {
 				}
 				add(item)
 			}
-			commit := newObject(plumbing.CommitObject, encodeCommit(o.id, parent, mirror.Signature{Name: string(text)}, mirror.Signature{Email: name}, string(text)))
+			commit := newObject(plumbing.CommitObject, encodeCommit(o.id, []plumbing.Hash{parent}, mirror.Signature{Name: string(text)}, mirror.Signature{Email: name}, string(text)))
 			add(packItem{object: commit})
 			last, parent = next, commit.id
 		}

@@ -2,7 +2,7 @@
 // mirror.Clone over git's own formats and protocols, without a git program.
 // People find an ordinary clone in it: they can cd into it and use their git.
 //
-//	Remote    one POST: ls-refs of protocol v2 for the one branch
+//	Remote    one POST: ls-refs of protocol v2 for the one branch, and others by name
 //	Fetch     one POST with our tips as haves -> pack, checked and named by us
 //	Diff      merge walk of two commits' trees that skips what is equal
 //	Read      by git id, sizes checked before anything is inflated
@@ -20,6 +20,10 @@
 // the repository or of its history; they move HEAD before they look at the files,
 // delete what people left lying about, ignore locks, leak a connection for each push,
 // take an empty answer for success, and cache half-read objects.
+//
+// Other branches of the remote (proposals, what is proposed by others) are fetched, built
+// on, merged file by file, pushed and deleted the same way, each move a compare-and-swap.
+// Nothing of them is ever checked out.
 //
 // # Upkeep
 //

@@ -19,8 +19,16 @@ const maxHaves = 64
 
 // Fetch brings head with its history into the clone.
 func (c *Clone) Fetch(ctx context.Context, head mirror.Hash) error {
+	return c.FetchBranch(ctx, c.o.Branch, head)
+}
+
+// FetchBranch brings head, of any branch of the remote, with its history into the clone.
+func (c *Clone) FetchBranch(ctx context.Context, branch string, head mirror.Hash) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := mirror.CheckBranch(branch); err != nil {
+		return fmt.Errorf("fetch of branch %q: %w", branch, err)
+	}
 	want, ok := toID(head)
 	if !ok {
 		return fmt.Errorf("fetch %q: not a commit's id", head)
@@ -31,16 +39,16 @@ func (c *Clone) Fetch(ctx context.Context, head mirror.Hash) error {
 	if err := c.initialize(ctx); err != nil {
 		return err
 	}
-	have := c.haves()
+	have := c.haves(trackingRefOf(branch), c.trackingRef(), c.branchRef())
 	if !c.store.has(want) {
 		if err := c.download(ctx, want, have); err != nil {
 			return err
 		}
 	}
-	if err := c.checkClosure(ctx, want, len(have) > 0); err != nil {
+	if err := c.checkClosure(ctx, branch, want, len(have) > 0); err != nil {
 		return err
 	}
-	if err := c.setRef(ctx, c.trackingRef(), want); !isBusy(err) {
+	if err := c.setRef(ctx, trackingRefOf(branch), want); !isBusy(err) {
 		return err
 	}
 	return nil // it only makes the next fetch smaller
@@ -48,10 +56,10 @@ func (c *Clone) Fetch(ctx context.Context, head mirror.Hash) error {
 
 // haves lists commits of ours that the remote is likely to know: the tips, then
 // ancestors, further and further apart.
-func (c *Clone) haves() []plumbing.Hash {
+func (c *Clone) haves(refs ...string) []plumbing.Hash {
 	var out []plumbing.Hash
 	seen := make(map[plumbing.Hash]bool)
-	for _, ref := range []string{c.trackingRef(), c.branchRef()} {
+	for _, ref := range refs {
 		at, ok := c.readRef(ref)
 		for step, skip := 0, 0; ok && len(out) < maxHaves && !seen[at]; step++ {
 			seen[at] = true

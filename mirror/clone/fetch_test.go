@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestRemoteIsOneRequest_P10(t *testing.T) {
 	w.commit("main2", files{"a": "2"}) // shares the prefix
 	before := w.requests.Load()
 	h, err := w.Remote(ctx)
-	if err != nil || h != (mirror.Head{Hash: want, Main: "main"}) {
+	if err != nil || !reflect.DeepEqual(h, mirror.Head{Hash: want, Main: "main"}) {
 		t.Fatalf("%+v, %v", h, err)
 	}
 	if n := w.requests.Load() - before; n != 1 {
@@ -38,7 +39,7 @@ func TestRemoteIsOneRequest_P10(t *testing.T) {
 func TestRemoteBranchAbsent(t *testing.T) {
 	w := newWorld(t)
 	w.commit("trunk", files{"a": "1"})
-	if h, err := w.Remote(ctx); err != nil || h != (mirror.Head{}) {
+	if h, err := w.Remote(ctx); err != nil || !reflect.DeepEqual(h, mirror.Head{}) {
 		t.Fatalf("%+v, %v; want no hash, not empty", h, err)
 	}
 }

@@ -55,7 +55,7 @@ func (c *Clone) contains(ctx context.Context, at, find plumbing.Hash) (bool, err
 // checkClosure makes sure that a fetched commit is all there: its history down
 // to what we had, and its tree as far as it differs from ours. What is missing
 // although the remote was told of no commit of ours is missing over there.
-func (c *Clone) checkClosure(ctx context.Context, want plumbing.Hash, told bool) error {
+func (c *Clone) checkClosure(ctx context.Context, branch string, want plumbing.Hash, told bool) error {
 	base := plumbing.ZeroHash
 	if at, ok := c.readRef(c.trackingRef()); ok {
 		base = at
@@ -63,7 +63,13 @@ func (c *Clone) checkClosure(ctx context.Context, want plumbing.Hash, told bool)
 	if base == want {
 		return nil
 	}
-	if err := c.checkHistory(ctx, want, base); err != nil {
+	var err error
+	if branch == c.o.Branch {
+		err = c.checkHistory(ctx, want, base)
+	} else { // which has left the mirrored one anywhere; what is before that was checked with it
+		base, err = c.mergeBase(ctx, want, base)
+	}
+	if err != nil {
 		return err
 	}
 	from, err := c.store.rootOf(base)

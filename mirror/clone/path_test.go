@@ -1,6 +1,7 @@
 package clone_test
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,7 +15,7 @@ import (
 func TestWholeWay(t *testing.T) {
 	w := newWorld(t)
 	head, err := w.Remote(ctx)
-	if err != nil || head != (mirror.Head{Empty: true}) {
+	if err != nil || !reflect.DeepEqual(head, mirror.Head{Empty: true}) {
 		t.Fatalf("Remote of an empty repository: %+v, %v", head, err)
 	}
 	first := w.push(t, "", files{"toolkits/a.json": "{}\n", "skills/s/SKILL.md": "---\n", "x:skills/s/bin/run": "#!/bin/sh\n"})

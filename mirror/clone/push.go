@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/confmirror/confmirror/mirror"
 )
 
@@ -14,23 +16,58 @@ import (
 // the credentials are good and where the repository is.
 const probeAbove = 1 << 20
 
+// move is a branch of the remote that goes from one commit to another; zero is none.
+type move struct {
+	branch   string
+	from, to plumbing.Hash
+}
+
+// command is the head of a push: what is to be done, ahead of the pack.
+func (m move) command() []byte {
+	head := pkt(nil, "%s %s %s\x00 report-status side-band-64k object-format=sha1 agent=%s", m.from, m.to, refOf(m.branch), agent)
+	return append(head, "0000"...)
+}
+
 // Push moves the remote branch from b.Parent() to b.Head().
 func (c *Clone) Push(ctx context.Context, b mirror.Built) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	return c.PushBranch(ctx, c.o.Branch, b.Parent(), b)
+}
+
+// PushBranch moves any branch of the remote from old to b.Head(). The remote must have b.Parent().
+func (c *Clone) PushBranch(ctx context.Context, branch string, old mirror.Hash, b mirror.Built) error {
 	bu, ok := b.(*built)
 	if !ok {
 		return fmt.Errorf("push of a %T, which this clone did not build", b)
 	}
+	from, _ := toID(old)
+	return c.moveBranch(ctx, move{branch, from, bu.head}, bu)
+}
+
+// DeleteBranch deletes a branch of the remote that stands at old. There is nothing to send.
+func (c *Clone) DeleteBranch(ctx context.Context, branch string, old mirror.Hash) error {
+	from, ok := toID(old)
+	if !ok {
+		return fmt.Errorf("delete of branch %q at %q: not a commit's id", branch, old)
+	}
+	return c.moveBranch(ctx, move{branch: branch, from: from}, nil)
+}
+
+// moveBranch pushes a move, with what was built for it.
+func (c *Clone) moveBranch(ctx context.Context, m move, bu *built) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := mirror.CheckBranch(m.branch); err != nil {
+		return fmt.Errorf("push of branch %q: %w", m.branch, err)
+	}
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
-	if bu.head == bu.parent {
+	if m.from == m.to {
 		return nil
 	}
 	again := false
 	for {
-		p, err := c.pushBody(ctx, bu)
+		p, err := c.pushBody(ctx, m, bu)
 		if err != nil {
 			return err
 		}
@@ -41,7 +78,7 @@ func (c *Clone) Push(ctx context.Context, b mirror.Built) error {
 		}
 		rep, err := c.remote.receivePack(ctx, p.open, p.length)
 		if err != nil {
-			return c.settle(ctx, bu, err)
+			return c.settle(ctx, m, err)
 		}
 		if rep.unpack != "ok" && p.thin { // a server may refuse packs that build on what it has
 			c.log.Info("the remote could not take a thin pack; it gets a whole one", "said", cleanText(rep.unpack))
@@ -51,41 +88,41 @@ func (c *Clone) Push(ctx context.Context, b mirror.Built) error {
 		if rep.unpack != "ok" && again {
 			c.remote.noThin = false // it was something else
 		}
-		err = rep.verdict(c.branchRef())
-		if _, named := rep.refs[c.branchRef()]; err != nil && !named && rep.unpack == "ok" && mirror.AsFault(err).Code == mirror.CodePushRefused {
-			return c.settle(ctx, bu, protocolFault(fmt.Errorf("%w: %s", errReport, rep.shown("it does not name the branch"))))
+		err = rep.verdict(refOf(m.branch))
+		if _, named := rep.refs[refOf(m.branch)]; err != nil && !named && rep.unpack == "ok" && mirror.AsFault(err).Code == mirror.CodePushRefused {
+			return c.settle(ctx, m, protocolFault(fmt.Errorf("%w: %s", errReport, rep.shown("it does not name the branch"))))
 		}
 		if err != nil {
 			return err
 		}
-		return c.pushed(ctx, bu)
+		return c.pushed(ctx, m)
 	}
 }
 
-// pushed advances the tracking ref. The branch has moved: a local failure here
+// pushed moves the tracking ref. The branch has moved: a local failure here
 // is no failure of the push.
-func (c *Clone) pushed(ctx context.Context, bu *built) error {
-	if err := c.setRef(ctx, c.trackingRef(), bu.head); err != nil {
-		c.log.Warn("tracking ref not advanced", "error", err)
+func (c *Clone) pushed(ctx context.Context, m move) error {
+	if err := c.track(ctx, m.branch, m.to); err != nil {
+		c.log.Warn("tracking ref not moved", "error", err)
 	}
 	return nil
 }
 
 // settle looks where the branch is after an answer was lost.
-func (c *Clone) settle(ctx context.Context, bu *built, cause error) error {
+func (c *Clone) settle(ctx context.Context, m move, cause error) error {
 	var f *mirror.Fault
 	if ctx.Err() != nil || errors.As(cause, &f) && f.Code != mirror.CodeNetworkUnreachable {
 		return cause
 	}
-	head, err := c.remote.branchHead(ctx, c.o.Branch)
+	head, err := c.remote.branchHead(ctx, m.branch)
 	if err != nil {
 		return networkFault("The connection broke during a push; whether it arrived is not known yet.", errors.Join(cause, err))
 	}
-	if head.Hash == fromID(bu.head) {
-		c.log.Info("push arrived though its answer did not", "commit", head.Hash, "cause", cause)
-		return c.pushed(ctx, bu)
+	if head.Hash == fromID(m.to) {
+		c.log.Info("push arrived though its answer did not", "branch", m.branch, "commit", head.Hash, "cause", cause)
+		return c.pushed(ctx, m)
 	}
-	if f != nil && head.Hash == fromID(bu.parent) {
+	if f != nil && head.Hash == fromID(m.from) {
 		return f
 	}
 	return networkFault("The connection broke during a push.", cause)

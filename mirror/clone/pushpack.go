@@ -21,10 +21,13 @@ type pushPack struct {
 // pushBody chooses the pack. Of few objects it is made in memory with trees as deltas.
 // Of many it is the file that Build stored, as it is or, where the link is slower than
 // the remote's work on deltas, with deltas in place of the trees that it has bases of.
-func (c *Clone) pushBody(ctx context.Context, bu *built) (*pushPack, error) {
-	head := pkt(nil, "%s %s %s\x00 report-status side-band-64k object-format=sha1 agent=%s",
-		bu.parent, bu.head, c.branchRef(), agent)
-	head = append(head, "0000"...)
+func (c *Clone) pushBody(ctx context.Context, m move, bu *built) (*pushPack, error) {
+	head := m.command()
+	if bu == nil {
+		p := &pushPack{}
+		p.open, p.length = bytesBody(head)
+		return p, nil
+	}
 	if !bu.pack.IsZero() && exists(c.git, packPath(bu.pack, ".pack")) {
 		return c.storedPack(head, bu)
 	}

@@ -2,6 +2,8 @@ package clone
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -10,8 +12,11 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-func (c *Clone) branchRef() string   { return "refs/heads/" + c.o.Branch }
-func (c *Clone) trackingRef() string { return "refs/remotes/origin/" + c.o.Branch }
+func (c *Clone) branchRef() string   { return refOf(c.o.Branch) }
+func (c *Clone) trackingRef() string { return trackingRefOf(c.o.Branch) }
+
+func refOf(branch string) string         { return "refs/heads/" + branch }
+func trackingRefOf(branch string) string { return "refs/remotes/origin/" + branch }
 
 // readRef resolves a ref to a commit; ok is false when it is absent or broken.
 func (c *Clone) readRef(name string) (plumbing.Hash, bool) {
@@ -51,6 +56,18 @@ func (c *Clone) setRef(ctx context.Context, name string, id plumbing.Hash) error
 		return nil
 	}
 	return c.replace(ctx, name, []byte(id.String()+"\n"))
+}
+
+// track notes where a branch of the remote is; zero: nowhere.
+func (c *Clone) track(ctx context.Context, branch string, at plumbing.Hash) error {
+	if !at.IsZero() {
+		return c.setRef(ctx, trackingRefOf(branch), at)
+	}
+	err := c.git.Remove(trackingRefOf(branch))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // exists reports whether something stands at a path of .git.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -240,27 +241,40 @@ func (r *remote) advertised(ctx context.Context, service string, keep func(strin
 	}
 }
 
-// branchHead asks for one branch; a second request tells an empty repository
-// from one that lacks the branch.
-func (r *remote) branchHead(ctx context.Context, branch string) (mirror.Head, error) {
-	ref := "refs/heads/" + branch
+// branchHead asks for one branch, and for others beside it; a second request tells an
+// empty repository from one that lacks the branch.
+func (r *remote) branchHead(ctx context.Context, branch string, others ...string) (head mirror.Head, err error) {
+	refs := []string{refOf(branch)}
+	for _, other := range others {
+		refs = append(refs, refOf(other))
+	}
 	anyBranch := false
 	keep := func(name string) bool {
 		anyBranch = anyBranch || strings.HasPrefix(name, "refs/heads/")
-		return name == ref
+		return slices.Contains(refs, name)
 	}
-	list, err := r.listRefs(ctx, []string{ref, "HEAD"}, keep)
+	list, err := r.listRefs(ctx, append(refs, "HEAD"), keep)
 	if err != nil {
-		return mirror.Head{}, err
+		return head, err
 	}
-	main, _ := strings.CutPrefix(list.head, "refs/heads/")
-	if id, ok := list.refs[ref]; ok {
-		return mirror.Head{Hash: fromID(id), Main: main}, nil
+	head.Main, _ = strings.CutPrefix(list.head, "refs/heads/")
+	for _, other := range others {
+		if id, ok := list.refs[refOf(other)]; ok {
+			if head.Others == nil {
+				head.Others = map[string]mirror.Hash{}
+			}
+			head.Others[other] = fromID(id)
+		}
+	}
+	if id, ok := list.refs[refs[0]]; ok {
+		head.Hash = fromID(id)
+		return head, nil
 	}
 	if !anyBranch && !r.v0 {
 		if _, err = r.listRefs(ctx, []string{"refs/heads/"}, keep); err != nil {
 			return mirror.Head{}, err
 		}
 	}
-	return mirror.Head{Empty: !anyBranch, Main: main}, nil
+	head.Empty = !anyBranch
+	return head, nil
 }
