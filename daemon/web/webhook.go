@@ -34,12 +34,12 @@ func (s *Server) deliver(c *call) (result string, err error) {
 	if key == "" {
 		return "malformed", badRequest("The header X-Event-Key is missing: this is no delivery of Bitbucket's.")
 	}
-	if !bitbucket.IsPush(key) {
+	if !bitbucket.IsPush(key) && !bitbucket.IsPullRequest(key) {
 		return "ignored", c.reply(http.StatusOK, map[string]string{"status": "ignored"})
 	}
 	event, err := bitbucket.ParseEvent(key, body)
 	if err != nil {
-		return "malformed", &failure{status: http.StatusBadRequest, code: "BAD_REQUEST", message: "The body is no push event of Bitbucket's: it names no repository.", cause: err}
+		return "malformed", &failure{status: http.StatusBadRequest, code: "BAD_REQUEST", message: "The body is no event of Bitbucket's: it names no repository.", cause: err}
 	}
 	targets, err := s.targets(c, event)
 	if err != nil {

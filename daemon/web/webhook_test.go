@@ -68,6 +68,7 @@ func TestDeliveries(t *testing.T) {
 		w.organization("unconnected")
 		unknown := strings.ReplaceAll(delivery, "Webrix", "Other")
 		center := `{"repository":{"slug":"webrix-sync","project":{"key":"ACME-CORP"}}}`
+		centersPull := `{"pullRequest":{"toRef":{"repository":{"slug":"webrix-sync","project":{"key":"ACME-CORP"}}}}}`
 		ofBeta := sign([]byte(delivery), canary+"of beta")
 		for name, test := range map[string]struct {
 			path, event, body, signature string
@@ -95,7 +96,10 @@ func TestDeliveries(t *testing.T) {
 			"an unknown repository":        {"", "repo:push", unknown, sign([]byte(unknown), canary+"webhook-secret"), 404, nil},
 			"Data Center":                  {"/acme", "repo:refs_changed", center, sign([]byte(center), canary+"webhook-secret"), 202, []string{acme}},
 			"a ping":                       {"", "diagnostics:ping", `{"test":true}`, "", 200, nil},
-			"another event":                {"", "pullrequest:created", delivery, signed, 200, nil},
+			"a pull request":               {"/acme", "pullrequest:created", delivery, signed, 202, []string{acme}},
+			"a pull request, unsigned":     {"/acme", "pullrequest:fulfilled", delivery, "", 401, nil},
+			"Data Center's pull request":   {"/acme", "pr:merged", centersPull, sign([]byte(centersPull), canary+"webhook-secret"), 202, []string{acme}},
+			"another event":                {"", "repo:updated", delivery, signed, 200, nil},
 			"another event, unknown":       {"/nobody", "issue:created", "no JSON", "", 200, nil},
 			"no event key":                 {"", "", delivery, signed, 400, nil},
 			"no JSON":                      {"", "repo:push", "no JSON", "", 400, nil},
