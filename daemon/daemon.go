@@ -31,6 +31,8 @@ type Options struct {
 	Version    string
 	// Listener to serve on; nil listens on the configured address.
 	Listener net.Listener
+	// Now is the clock of what goes by the time of day; nil is time.Now.
+	Now func() time.Time
 	// Ready is called with the address once requests are answered.
 	Ready func(address string)
 }
@@ -43,26 +45,31 @@ const workers = 4
 
 // Daemon is the running program.
 type Daemon struct {
-	o         Options
-	log       *slog.Logger
-	db        *db.DB
-	queue     *Queue
-	leases    *leases
-	sessions  *sessions
-	connector *Connector
-	troubles  troubles
-	events    events
-	errands   *errands
-	verdicts  *verdicts
-	metrics   *metrics
-	registry  *prometheus.Registry
-	holder    string
-	scanner   mirror.Scanner
+	o          Options
+	log        *slog.Logger
+	db         *db.DB
+	queue      *Queue
+	leases     *leases
+	sessions   *sessions
+	connector  *Connector
+	troubles   troubles
+	events     events
+	errands    *errands
+	deliveries *deliveries
+	verdicts   *verdicts
+	metrics    *metrics
+	registry   *prometheus.Registry
+	holder     string
+	scanner    mirror.Scanner
+	now        func() time.Time
 }
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts()}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), now: o.Now}
+	if d.now == nil {
+		d.now = time.Now
+	}
 	d.connector = NewConnector(o.Version)
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
@@ -115,6 +122,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wg.Go(func() { d.leases.run(ctx) })
 	wg.Go(func() { d.tellHolders(ctx) })
 	wg.Go(func() { d.deliverVerdicts(ctx) })
+	wg.Go(func() { d.recordDeliveries(ctx) })
 	wg.Go(func() { d.watch(ctx) })
 	wg.Go(func() { d.schedule(ctx) })
 	wg.Go(func() { d.housekeep(ctx) })

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/clone"
 )
@@ -17,8 +18,18 @@ import (
 const testLimit = 30 * time.Second
 
 // Test tries a connection as this daemon's webhook would complete it.
-func (e engine) Test(ctx context.Context, s mirror.Settings) web.TestResult {
-	return e.connector.Test(ctx, s, web.WebhookURL(e.o.Config.HTTP.PublicURL))
+func (e engine) Test(ctx context.Context, o *db.Organization, s mirror.Settings) web.TestResult {
+	return e.connector.Test(ctx, s, KnownWebhook(ctx, e.db, web.WebhookURL(e.o.Config.HTTP.PublicURL), o))
+}
+
+// KnownWebhook is a mirror's webhook at an address, with what the database knows of it. One
+// that turns out to be gone is made again. A database that does not answer knows nothing.
+func KnownWebhook(ctx context.Context, database *db.DB, address string, o *db.Organization) Webhook {
+	known, err := database.Webhook(ctx, o.ID)
+	if err != nil {
+		known = db.Webhook{}
+	}
+	return Webhook{URL: address, Organization: o.Slug, Known: known, Gone: func() { _ = database.RenewWebhook(ctx, o.ID) }}
 }
 
 // probe is a connection test under way.
@@ -28,6 +39,7 @@ type probe struct {
 	remote     remote
 	repository mirror.Repository
 	refs       clone.Refs
+	webhook    Webhook
 	result     web.TestResult
 	lost       map[string]string // what did not succeed, steps and settings, and how to say so
 }
@@ -48,11 +60,10 @@ type probe struct {
 //	delivery
 //
 // What works all the same and may surprise somebody later is a success with a remedy.
-// webhook is where the repository's host should deliver.
-func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook string) web.TestResult {
+func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook Webhook) web.TestResult {
 	ctx, cancel := context.WithTimeout(ctx, testLimit)
 	defer cancel()
-	p := &probe{connector: c, settings: s, result: web.TestResult{OK: true, Steps: []web.TestStep{}}, lost: map[string]string{}}
+	p := &probe{connector: c, settings: s, webhook: webhook, result: web.TestResult{OK: true, Steps: []web.TestStep{}}, lost: map[string]string{}}
 	places, unusable := p.places()
 	p.try(ctx, "settings", nil, func() (step web.TestStep, err error) {
 		if p.remote, err = c.remote(s); err == nil {
@@ -79,9 +90,9 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook string)
 		return said("The credentials may push to the repository."), clone.ProbePush(ctx, s.CloneURL(), p.remote.credentials, c.git)
 	})
 	if hooks, ok := p.remote.host.(mirror.Hooks); ok {
-		p.try(ctx, "webhook", []string{"repository"}, func() (web.TestStep, error) { return p.registered(ctx, hooks, webhook), nil })
+		p.try(ctx, "webhook", []string{"repository"}, func() (web.TestStep, error) { return p.registered(ctx, hooks), nil })
 	}
-	p.try(ctx, "delivery", nil, func() (web.TestStep, error) { return p.deliverable(ctx, webhook), nil })
+	p.try(ctx, "delivery", nil, func() (web.TestStep, error) { return p.deliverable(ctx), nil })
 	return p.result
 }
 

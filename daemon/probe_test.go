@@ -4,9 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
@@ -140,10 +143,12 @@ func TestProbeOfTheDelivery(t *testing.T) {
 		publicURL, gitURL string
 		message, remedy   string
 	}{
-		"nobody listens":   {"http://" + closedPort(t), "", "Nobody takes connections at 127.0.0.1", "http.public_url"},
-		"somebody else":    {stranger.URL, "", "somebody else answers there (404 Not Found).", "http.public_url"},
-		"from the outside": {"http://127.0.0.1:8080", "https://169.254.169.254", "is an address of this machine itself", "rely on polling"},
-		"no address":       {"", "", "There is no address", "http.public_url"},
+		"nobody listens":    {"http://" + closedPort(t), "", "Nobody takes connections at 127.0.0.1", "http.public_url"},
+		"somebody else":     {stranger.URL, "", "somebody else answers there (404 Not Found).", "http.public_url"},
+		"a private network": {"http://10.1.2.3", "https://bitbucket.invalid", "is an address of a private network, where bitbucket.invalid cannot deliver", "rely on polling"},
+		"a machine's name":  {"http://confmirror:8080", "https://bitbucket.invalid", "is an address of a private network", "rely on polling"},
+		"from the outside":  {"http://127.0.0.1:8080", "https://169.254.169.254", "is an address of this machine itself", "rely on polling"},
+		"no address":        {"", "", "There is no address", "http.public_url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProbed(t)
@@ -152,9 +157,48 @@ func TestProbeOfTheDelivery(t *testing.T) {
 			if test.gitURL != "" {
 				p.settings.GitURL = test.gitURL
 				want = map[string]string{"delivery": "note", "connect": mirror.CodeNetworkUnreachable, "git": "-", "branch": "-", "write": "-"}
+				if strings.HasSuffix(test.gitURL, ".invalid") {
+					want["dns"], want["connect"] = mirror.CodeNetworkUnreachable, "ok"
+				}
 			}
 			result := p.test()
 			p.wants(result, want)
+			p.says(result, "delivery", test.message, test.remedy)
+		})
+	}
+}
+
+// What came lately says more than a ping from this machine.
+func TestProbeTellsOfDeliveries(t *testing.T) {
+	past := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	came := db.WebhookDeliveries{DeliveredAt: past(3*time.Minute + time.Second), DeliveredEvent: "repo:push"}
+	refused := came
+	refused.RefusedAt, refused.RefusedEvent, refused.RefusedWhy = past(2*time.Minute+time.Second), "repo:push", db.RefusedSignature
+	mended := refused
+	mended.DeliveredAt = past(time.Minute + time.Second)
+	for name, test := range map[string]struct {
+		known           db.Webhook
+		closed          bool
+		mark            string
+		message, remedy string
+	}{
+		"none yet":                {db.Webhook{}, false, "ok", "as far as this machine can tell.", ""},
+		"one":                     {db.Webhook{WebhookDeliveries: came}, false, "ok", "Last delivery: 3 minutes ago (repo:push).", ""},
+		"one, by another way":     {db.Webhook{WebhookDeliveries: came}, true, "ok", "this machine does not get there. Last delivery: 3 minutes ago", ""},
+		"one refused":             {db.Webhook{WebhookDeliveries: refused}, false, "note", "A delivery was refused 2 minutes ago (repo:push): the signature does not fit", "Enter the connection's webhook secret"},
+		"one refused, then taken": {db.Webhook{WebhookDeliveries: mended}, false, "ok", "Last delivery: 1 minute ago", ""},
+		"silent":                  {db.Webhook{WebhookDeliveries: came, Unheard: 2}, false, "note", "The webhook is silent: 2 pushes", "confmirror check"},
+		"long ago, none here": {db.Webhook{WebhookDeliveries: db.WebhookDeliveries{DeliveredAt: past(49 * time.Hour), DeliveredEvent: "repo:push"}}, true, "note",
+			"Last delivery: 2 days ago (repo:push).", "http.public_url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProbed(t)
+			p.known = test.known
+			if test.closed {
+				p.webhook = web.WebhookURL("http://" + closedPort(t))
+			}
+			result := p.test()
+			p.wants(result, map[string]string{"delivery": test.mark})
 			p.says(result, "delivery", test.message, test.remedy)
 		})
 	}
@@ -166,7 +210,7 @@ func TestProbeEndsInTime(t *testing.T) {
 	ctx, giveUp := context.WithCancel(t.Context())
 	undo := p.standIn.Inject(bitbuckettest.Fault{Stall: true, Do: giveUp}, bitbuckettest.EndpointFetchRefs, bitbuckettest.EndpointFetch)
 	defer undo()
-	result := p.connector.Test(ctx, p.settings, p.webhook)
+	result := p.connector.Test(ctx, p.settings, Webhook{URL: p.webhook, Known: p.known, Gone: func() { p.gone++ }})
 	p.wants(result, map[string]string{"git": mirror.CodeNetworkUnreachable, "branch": "-", "write": "-", "webhook": "-", "delivery": "-"})
 	p.says(result, "git", "no answer within the time", "Try it again")
 	p.says(result, "delivery", "the time for the test is over", "")
@@ -226,7 +270,13 @@ func TestProbeOfTheWebhook(t *testing.T) {
 		hook                  func(p *probed)
 		mark, message, remedy string
 	}{
-		"none":              {func(*probed) {}, "note", "The repository has no webhook to ", "the events repo:push"},
+		"none": {func(*probed) {}, "note", "The repository has no webhook to ", "the events repo:push"},
+		"gone": {func(p *probed) { p.known.Given, p.known.URL = "digest", p.webhook }, "note", "is gone from the repository", "makes it again"},
+		"own": {func(p *probed) {
+			p.known.Given, p.known.URL = "digest", p.webhook+"/acme"
+			p.repo.AddHook(p.webhook, secret)
+			p.repo.AddHook(p.known.URL, secret, all...)
+		}, "ok", "/acme.", ""},
 		"another":           {func(p *probed) { p.repo.AddHook("https://ci.example.com/hook", secret, all...) }, "note", "has no webhook to ", "Enter it"},
 		"ours":              {func(p *probed) { p.repo.AddHook(p.webhook, secret, all...) }, "ok", "The repository has a webhook to ", ""},
 		"an organization's": {func(p *probed) { p.repo.AddHook(p.webhook+"/acme", secret, all...) }, "ok", "/acme.", ""},
@@ -241,6 +291,9 @@ func TestProbeOfTheWebhook(t *testing.T) {
 			result := p.test()
 			p.wants(result, map[string]string{"webhook": test.mark})
 			p.says(result, "webhook", test.message, test.remedy)
+			if (p.gone == 1) != (name == "gone") {
+				t.Errorf("it was told %d times that the webhook is gone", p.gone)
+			}
 		})
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
@@ -32,6 +33,8 @@ type probed struct {
 	connector *Connector
 	settings  mirror.Settings
 	webhook   string
+	known     db.Webhook // what the database knows of the webhook
+	gone      int        // how often it was told that the webhook is gone
 }
 
 func newProbed(t *testing.T) *probed {
@@ -86,7 +89,7 @@ func (p *probed) test() web.TestResult {
 	p.t.Helper()
 	before, err := p.repo.Git("for-each-ref")
 	p.must(err)
-	result := p.connector.Test(p.t.Context(), p.settings, p.webhook)
+	result := p.connector.Test(p.t.Context(), p.settings, Webhook{URL: p.webhook, Known: p.known, Gone: func() { p.gone++ }})
 	after, err := p.repo.Git("for-each-ref")
 	p.must(err)
 	if before != after {

@@ -2,12 +2,14 @@ package daemon_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -45,6 +47,10 @@ type world struct {
 	db      *db.DB
 	sql     *sql.DB
 	url     string // of the daemon
+	// public: the daemon's http.public_url is where it listens, the same after a restart.
+	public   bool
+	listener net.Listener
+	now      func() time.Time // the daemon's clock; nil is the real one
 	orgID   string
 	log     *safeBuffer
 	stop    func() // the daemon
@@ -135,6 +141,12 @@ func (w *world) logger() *slog.Logger {
 func (w *world) start() {
 	w.t.Helper()
 	w.config.HTTP.Listen = "127.0.0.1:0"
+	if w.public {
+		var err error
+		w.listener, err = net.Listen("tcp", cmp.Or(strings.TrimPrefix(w.url, "http://"), w.config.HTTP.Listen))
+		w.must(err)
+		w.config.HTTP.PublicURL = "http://" + w.listener.Addr().String()
+	}
 	ready := make(chan string, 1)
 	d := w.newDaemon(func(address string) { ready <- address })
 	ctx, cancel := context.WithCancel(context.Background())
@@ -174,7 +186,7 @@ func (w *world) start() {
 
 func (w *world) newDaemon(ready func(address string)) *daemon.Daemon {
 	return daemon.New(daemon.Options{
-		Config: w.config, DB: w.db, AdminToken: mirror.NewSecret(adminToken), Logger: w.logger(), Version: "test", Ready: ready,
+		Config: w.config, DB: w.db, AdminToken: mirror.NewSecret(adminToken), Logger: w.logger(), Version: "test", Ready: ready, Listener: w.listener, Now: w.now,
 	})
 }
 

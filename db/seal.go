@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -42,12 +43,13 @@ type Sealer struct {
 	keys    map[string]*sealKey // by id, the present one included
 }
 
-// sealKey is one configured key. The three derived values are independent: the
+// sealKey is one configured key. The four derived values are independent: the
 // id and the fingerprint, which are stored in clear, tell nothing of the other.
 type sealKey struct {
 	id          string
 	fingerprint string
 	aead        cipher.AEAD
+	digesting   []byte
 }
 
 // NewSealer makes a sealer that seals with key and opens what key or the
@@ -82,7 +84,8 @@ func newSealKey(key []byte) (*sealKey, error) {
 	id, err1 := derive("key id", 4)
 	fingerprint, err2 := derive("fingerprint", 16)
 	sealing, err3 := derive("seal credentials", KeySize)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	digesting, err4 := derive("digest", KeySize)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
 	block, err := aes.NewCipher(sealing)
@@ -93,7 +96,7 @@ func newSealKey(key []byte) (*sealKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sealKey{id: hex.EncodeToString(id), fingerprint: hex.EncodeToString(fingerprint), aead: aead}, nil
+	return &sealKey{id: hex.EncodeToString(id), fingerprint: hex.EncodeToString(fingerprint), aead: aead, digesting: digesting}, nil
 }
 
 // KeyID names the key that Seal uses.
@@ -143,6 +146,14 @@ func (s *Sealer) Open(sealed, aad string) (mirror.Secret, error) {
 		return mirror.Secret{}, ErrSealBroken
 	}
 	return mirror.NewSecret(string(plain)), nil
+}
+
+// digest names a value, made of parts, without telling it: nobody without the present key
+// can try what it is the digest of.
+func (s *Sealer) digest(purpose string, parts ...string) string {
+	mac := hmac.New(sha256.New, s.present.digesting)
+	mac.Write([]byte(encode(append([]string{purpose}, parts...))))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // NeedsReseal reports whether a value was sealed with another key than the present one.

@@ -69,7 +69,7 @@ func (d *DB) Status(ctx context.Context, organizationID string) (*Status, error)
 			return err
 		}
 		s.State = row.stateShown(s)
-		return nil
+		return d.addWebhookCondition(tx, s)
 	})
 	return s, err
 }

@@ -28,6 +28,8 @@ const (
 	// CodeMainBranchChanged: a condition of a mirror that was connected to "the main
 	// branch": the repository has another one now.
 	CodeMainBranchChanged = "MAIN_BRANCH_CHANGED"
+	// CodeWebhookSilent: a condition of a mirror whose webhook says nothing of pushes.
+	CodeWebhookSilent = "WEBHOOK_SILENT"
 	// CodeCloneFailed: the clone on this machine cannot be used (disk full, not writable).
 	CodeCloneFailed = "CLONE_FAILED"
 	// CodeDatabaseFailed: the database does not answer.

@@ -206,7 +206,7 @@ func (s *Server) answerTested(c *call, settings *mirror.Settings) error {
 	c.patient()
 	ctx, cancel := context.WithTimeout(c.Context(), testTimeout)
 	defer cancel()
-	result := s.engine.Test(ctx, *settings)
+	result := s.engine.Test(ctx, c.organization, *settings)
 	result.Steps = orEmpty(result.Steps)
 	body["test"] = result
 	return c.reply(http.StatusOK, body)

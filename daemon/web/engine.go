@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 
+	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 )
 
@@ -10,14 +11,17 @@ import (
 type Engine interface {
 	// Nudge says "look at this mirror"; it never blocks.
 	Nudge(organizationID, trigger string)
+	// Delivered hears of each webhook delivery, before the nudges that come of it; it never blocks.
+	Delivered(organizationIDs []string, d Delivery)
 	// Sync runs the mirror now and waits for a run that covers every edit committed
 	// before the call, whichever daemon carries it out. A run that ended blocked
 	// or with a fault is a report with its Detail, not an error.
 	Sync(ctx context.Context, organizationID string) (*mirror.Report, error)
 	// Plan is what a run would do now; nothing is written.
 	Plan(ctx context.Context, organizationID string) ([]mirror.Action, error)
-	// Test tries a connection step by step without changing anything.
-	Test(ctx context.Context, s mirror.Settings) TestResult
+	// Test tries a connection of an organization step by step, without changing anything
+	// in the repository.
+	Test(ctx context.Context, o *db.Organization, s mirror.Settings) TestResult
 	// Running reports whether a run is under way in this daemon.
 	Running(organizationID string) bool
 	// Reconnected: the connection's settings were changed or removed.
@@ -25,6 +29,12 @@ type Engine interface {
 	// Events subscribes to what happens; the channel is closed by cancel, and a
 	// subscriber that does not keep up misses events.
 	Events() (events <-chan Event, cancel func())
+}
+
+// Delivery is a webhook's delivery.
+type Delivery struct {
+	Event   string     // the event's key
+	Refused db.Refusal // "": it was accepted
 }
 
 // Event is one message of GET /api/v1/events.

@@ -48,19 +48,46 @@ func (s *Server) deliver(c *call) (result string, err error) {
 	if len(targets) == 0 {
 		return "unknown", fail(http.StatusNotFound, "NOT_FOUND", "No organization is connected to this repository.")
 	}
-	verified := verify(targets, body, c.Header.Get("X-Hub-Signature"))
+	signature := c.Header.Get("X-Hub-Signature")
+	verified := verify(targets, body, signature)
 	if len(verified) == 0 {
 		s.log.Warn("a webhook delivery was refused: its signature fits no webhook secret of the repository's mirrors",
-			"repository", event.FullName, "signed", c.Header.Get("X-Hub-Signature") != "", "peer", peerOf(c.Request))
+			"repository", event.FullName, "signed", signature != "", "peer", peerOf(c.Request))
+		s.engine.Delivered(organizationsOf(targets), Delivery{Event: eventName(key), Refused: refusal(signature)})
 		return "unsigned", &failure{
 			status: http.StatusUnauthorized, code: "BAD_SIGNATURE", message: "The signature does not fit the webhook secret.",
 			remedy: "Give the webhook in Bitbucket the same secret as the connection.",
 		}
 	}
+	s.engine.Delivered(verified, Delivery{Event: eventName(key)})
 	for _, id := range verified {
 		s.engine.Nudge(id, "webhook")
 	}
 	return "accepted", c.reply(http.StatusAccepted, map[string]string{"status": "accepted"})
+}
+
+// eventName is an event's key as it may be kept: anybody can send one of any length.
+func eventName(key string) string {
+	if len(key) > 100 || !storable(key) {
+		return ""
+	}
+	return key
+}
+
+// refusal is why a delivery with that signature was refused.
+func refusal(signature string) db.Refusal {
+	if signature == "" {
+		return db.RefusedUnsigned
+	}
+	return db.RefusedSignature
+}
+
+func organizationsOf(targets []db.WebhookTarget) []string {
+	ids := make([]string, len(targets))
+	for i, t := range targets {
+		ids[i] = t.OrganizationID
+	}
+	return ids
 }
 
 // targets are the mirrors that an event may concern.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -182,6 +183,28 @@ type unread struct{ read bool }
 
 func (u *unread) Read([]byte) (int, error) { u.read = true; return 0, nil }
 func (u *unread) Close() error             { return nil }
+
+// The engine hears what came for whom, and why something was refused.
+func TestDeliveriesAreHeardOf(t *testing.T) {
+	w := embedded(t, nil)
+	acme, beta := w.connect("acme", nil), w.connect("beta", func(c *db.ConnectionWrite) { c.WebhookSecret = mirror.NewSecret(canary + "of beta") })
+	w.deliver(webhookPath, "repo:push", delivery, signed).is(202)
+	w.deliver(webhookPath, "pullrequest:created", delivery, "").is(401)
+	w.deliver(webhookPath+"/beta", "repo:push", delivery, signed).is(401)
+	w.deliver(webhookPath+"/beta", "pullrequest:"+strings.Repeat("x", 100), delivery, "sha256=").is(401)
+	w.deliver(webhookPath+"/beta", "pullrequest:\xff", delivery, "sha256=").is(401)
+	w.deliver(webhookPath, "diagnostics:ping", "", "").is(200)
+	want := map[string][]Delivery{
+		acme: {{Event: "repo:push"}, {Event: "pullrequest:created", Refused: db.RefusedUnsigned}},
+		beta: {
+			{Event: "pullrequest:created", Refused: db.RefusedUnsigned}, {Event: "repo:push", Refused: db.RefusedSignature},
+			{Refused: db.RefusedSignature}, {Refused: db.RefusedSignature},
+		},
+	}
+	if !maps.EqualFunc(w.engine.delivered, want, slices.Equal) {
+		t.Errorf("%v, want %v", w.engine.delivered, want)
+	}
+}
 
 func TestDeliveriesAreCounted(t *testing.T) {
 	w := embedded(t, nil)

@@ -239,6 +239,8 @@ type recorder struct {
 	mu     sync.Mutex
 	notes  []string
 	tested []mirror.Settings
+	// delivered are the deliveries that it heard of, by organization.
+	delivered map[string][]Delivery
 
 	report  *mirror.Report
 	plan    []mirror.Action
@@ -269,6 +271,17 @@ func (e *recorder) Nudge(id, trigger string) { e.note(trigger + " " + id) }
 func (e *recorder) Reconnected(id string)    { e.note("reconnected " + id) }
 func (e *recorder) Running(string) bool      { return e.running }
 
+func (e *recorder) Delivered(ids []string, d Delivery) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.delivered == nil {
+		e.delivered = map[string][]Delivery{}
+	}
+	for _, id := range ids {
+		e.delivered[id] = append(e.delivered[id], d)
+	}
+}
+
 func (e *recorder) Sync(ctx context.Context, id string) (*mirror.Report, error) {
 	e.note("sync " + id)
 	if e.onSync != nil {
@@ -279,7 +292,7 @@ func (e *recorder) Sync(ctx context.Context, id string) (*mirror.Report, error) 
 
 func (e *recorder) Plan(context.Context, string) ([]mirror.Action, error) { return e.plan, e.err }
 
-func (e *recorder) Test(_ context.Context, s mirror.Settings) TestResult {
+func (e *recorder) Test(_ context.Context, _ *db.Organization, s mirror.Settings) TestResult {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.tested = append(e.tested, s)

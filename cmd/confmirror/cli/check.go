@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,9 +22,9 @@ func (p *Program) checkCommand() *cobra.Command {
 		Short: "Test the connection to the repository, step by step",
 		Long: `Test each connection step by step: names, connections and certificates of the
 hosts, the clock, credentials, repository, reading over git, branch and its rules,
-the right to push, the webhook and its delivery. Nothing is changed. A step that
-fails is shown with its remedy, and stops only those that need it; "note" is what
-works and should be mended all the same.
+the right to push, the webhook and its delivery. Nothing is changed in the
+repository. A step that fails is shown with its remedy, and stops only those that
+need it; "note" is what works and should be mended all the same.
 
 Exit status: 0 every connection works; 1 one does not.`,
 		Example: `  confmirror check
@@ -51,11 +52,13 @@ func (p *Program) check(ctx context.Context, organization string, asJSON bool) e
 	if err != nil {
 		return err
 	}
+	webhookOf, done := p.knownWebhooks(ctx, c)
+	defer done()
 	connector := p.connector()
 	list := []checked{}
 	status := exitDone
 	for _, t := range targets {
-		tested := connector.Test(ctx, t.settings, webhookURL(c))
+		tested := connector.Test(ctx, t.settings, webhookOf(t.organization))
 		if !tested.OK {
 			status = exitFailed
 		}
@@ -122,6 +125,30 @@ func (p *Program) checkTargets(ctx context.Context, c *configs.Config, organizat
 		targets = append(targets, checkTarget{ref.Organization, settings})
 	}
 	return targets, nil
+}
+
+// databaseLimit bounds how long a check waits for a database that it can do without.
+const databaseLimit = 5 * time.Second
+
+// knownWebhooks tells of organizations' webhooks what the database knows, where there is
+// one: deliveries come to the daemon, not to this command.
+func (p *Program) knownWebhooks(ctx context.Context, c *configs.Config) (of func(organization string) daemon.Webhook, done func()) {
+	unknown := func(organization string) daemon.Webhook {
+		return daemon.Webhook{URL: webhookURL(c), Organization: organization}
+	}
+	limited, cancel := context.WithTimeout(ctx, databaseLimit)
+	defer cancel()
+	s, err := p.look(limited)
+	if err != nil || s == nil {
+		return unknown, func() {}
+	}
+	return func(organization string) daemon.Webhook {
+		o, err := s.db.Organization(ctx, organization)
+		if err != nil {
+			return unknown(organization)
+		}
+		return daemon.KnownWebhook(ctx, s.db, webhookURL(c), o)
+	}, s.close
 }
 
 func (p *Program) printTest(t web.TestResult) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/confmirror/confmirror/daemon"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
@@ -115,7 +116,7 @@ func (p *Program) afterConnect(ctx context.Context, s *site, o *db.Organization)
 	if err != nil {
 		return err
 	}
-	tested := p.connector().Test(ctx, settings, webhookURL(s.config))
+	tested := p.connector().Test(ctx, settings, daemon.KnownWebhook(ctx, s.db, webhookURL(s.config), o))
 	p.printTest(tested)
 	signed := "with the trigger \"Push\" (unsigned: no webhook secret is set)"
 	if !settings.WebhookSecret.IsZero() {
