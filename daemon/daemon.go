@@ -57,6 +57,7 @@ type Daemon struct {
 	errands    *errands
 	deliveries *deliveries
 	verdicts   *verdicts
+	webhooks   *webhooks
 	metrics    *metrics
 	registry   *prometheus.Registry
 	holder     string
@@ -66,7 +67,7 @@ type Daemon struct {
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), now: o.Now}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), now: o.Now}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -104,6 +105,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	defer own.release()
 	d.holder, d.leases.holder = own.holder, own.holder
+	_, d.webhooks.port, _ = net.SplitHostPort(listener.Addr().String())
 	d.warnUnfinished()
 	if err := d.connectConfigured(ctx); err != nil {
 		listener.Close()
@@ -123,6 +125,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wg.Go(func() { d.tellHolders(ctx) })
 	wg.Go(func() { d.deliverVerdicts(ctx) })
 	wg.Go(func() { d.recordDeliveries(ctx) })
+	wg.Go(func() { d.keepWebhooks(ctx) })
 	wg.Go(func() { d.watch(ctx) })
 	wg.Go(func() { d.schedule(ctx) })
 	wg.Go(func() { d.housekeep(ctx) })

@@ -38,10 +38,14 @@ func (d *Daemon) schedule(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, job := range []struct {
 		expression string
-		nudge      Nudge
+		tick       func(gap time.Duration) // until the next one
 	}{
-		{d.o.Config.Sync.Poll, Nudge{Trigger: "poll", Look: true}},
-		{d.o.Config.Sync.Audit, Nudge{Trigger: "audit", Look: true, Full: true}},
+		{d.o.Config.Sync.Poll, func(gap time.Duration) { d.poll(ctx, gap) }},
+		{d.o.Config.Sync.Audit, func(time.Duration) {
+			for _, id := range d.leases.ids() {
+				d.queue.Nudge(id, Nudge{Trigger: "audit", Look: true, Full: true})
+			}
+		}},
 	} {
 		when, err := configs.ParseSchedule(job.expression)
 		if err != nil {
@@ -50,9 +54,8 @@ func (d *Daemon) schedule(ctx context.Context) {
 		}
 		wg.Go(func() {
 			ticks(ctx, when, time.Now, func() {
-				for _, id := range d.leases.ids() {
-					d.queue.Nudge(id, job.nudge)
-				}
+				now := time.Now()
+				job.tick(when.Next(now).Sub(now).Round(time.Second))
 			})
 		})
 	}

@@ -19,7 +19,14 @@ const testLimit = 30 * time.Second
 
 // Test tries a connection as this daemon's webhook would complete it.
 func (e engine) Test(ctx context.Context, o *db.Organization, s mirror.Settings) web.TestResult {
-	return e.connector.Test(ctx, s, KnownWebhook(ctx, e.db, web.WebhookURL(e.o.Config.HTTP.PublicURL), o))
+	webhook := KnownWebhook(ctx, e.db, e.webhookURL(), o)
+	gone := webhook.Gone
+	webhook.Gone = func() {
+		gone()
+		e.webhooks.renew(o.ID)
+		e.Nudge(o.ID, "webhook")
+	}
+	return e.connector.Test(ctx, s, webhook)
 }
 
 // KnownWebhook is a mirror's webhook at an address, with what the database knows of it. One

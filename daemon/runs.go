@@ -73,12 +73,14 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 	if !held {
 		d.sessions.release(id)
 		d.troubles.forget(id)
+		d.webhooks.forget(id)
 		return Result{Err: errNotHolder}, 0
 	}
 	m, err := d.db.Mirror(ctx, id)
 	if errors.Is(err, mirror.ErrNoMirror) {
 		d.sessions.release(id)
 		d.troubles.forget(id)
+		d.webhooks.forget(id)
 		return Result{Err: err}, 0
 	}
 	t := d.troubles.of(id)
@@ -129,13 +131,16 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 		req.Refused = t.refused
 	}
 	d.events.publish(web.Event{Type: "run.started", Organization: m.Organization, Data: map[string]string{"run_id": req.RunID, "trigger": n.Trigger}})
-	started := time.Now()
+	started, began := time.Now(), d.now()
 	report := &mirror.Report{RunID: req.RunID, Trigger: n.Trigger, StartedAt: started.UTC(), Commits: []mirror.Hash{}, SyncedCommit: m.Cursor}
 	session, err := d.sessions.acquire(ctx, m)
 	if err == nil {
 		report, err = d.runner().Run(ctx, m, session.clone, req)
 		if session.host != nil {
 			d.judge(m, session.host, report)
+		}
+		if err == nil {
+			d.afterRun(ctx, m, session.host, seen{began: began, looked: req.Look || report.Judged != "", pushed: report.Judged != ""})
 		}
 	}
 	t.refusal(err, req.Refused)

@@ -51,9 +51,9 @@ type world struct {
 	public   bool
 	listener net.Listener
 	now      func() time.Time // the daemon's clock; nil is the real one
-	orgID   string
-	log     *safeBuffer
-	stop    func() // the daemon
+	orgID    string
+	log      *safeBuffer
+	stop     func() // the daemon
 }
 
 type safeBuffer struct {

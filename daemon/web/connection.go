@@ -31,8 +31,9 @@ type connection struct {
 	GitURL           string          `json:"git_url"`
 	// Source is "api" or "config"; what the configuration file sets is changed there.
 	Source string `json:"source"`
-	// WebhookURL is what to enter in the repository's settings.
-	WebhookURL string `json:"webhook_url"`
+	// WebhookURL is what to enter in the repository's settings, where the daemon may not.
+	WebhookURL string  `json:"webhook_url"`
+	Webhook    webhook `json:"webhook"`
 	// ResolvedBranch and RepositoryURL are "" until the repository was first read.
 	ResolvedBranch string `json:"resolved_branch"`
 	RepositoryURL  string `json:"repository_url"`
@@ -42,15 +43,16 @@ type connection struct {
 // WebhookURL is where a repository's host delivers to a daemon with that public URL.
 func WebhookURL(publicURL string) string { return publicURL + webhookPath }
 
-func (s *Server) showConnection(i *db.ConnectionInfo) connection {
+func (s *Server) showConnection(c *call, i *db.ConnectionInfo) (connection, error) {
+	known, err := s.db.Webhook(c.Context(), i.OrganizationID)
 	return connection{
 		Workspace: i.Settings.Workspace, Repository: i.Settings.Repository, Branch: i.Settings.Branch, PathPrefix: i.Settings.PathPrefix,
 		ClientID: i.Settings.ClientID, ClientSecretSet: i.HasClientSecret, AccessTokenSet: i.HasAccessToken, WebhookSecretSet: i.HasWebhookSecret,
 		Push: i.Settings.Push, Conflict: i.Settings.Conflict,
 		APIURL: i.Settings.APIURL, OAuthURL: i.Settings.OAuthURL, GitURL: i.Settings.GitURL,
-		Source: i.Source, WebhookURL: WebhookURL(s.live.Load().publicURL),
+		Source: i.Source, WebhookURL: WebhookURL(s.live.Load().publicURL), Webhook: showWebhook(known),
 		ResolvedBranch: i.Branch, RepositoryURL: i.RepositoryURL, Paused: i.Paused,
-	}
+	}, err
 }
 
 // connected is an organization's connection; nil when it has none now.
@@ -70,7 +72,11 @@ func (s *Server) getConnection(c *call) error {
 	if info == nil {
 		return fail(http.StatusNotFound, "DISCONNECTED", "The organization is not connected to a repository.")
 	}
-	return c.reply(http.StatusOK, map[string]any{"connection": s.showConnection(info)})
+	shown, err := s.showConnection(c, info)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, map[string]any{"connection": shown})
 }
 
 // putConnection saves, then tests. What fails the test stays saved: its remedy may be
@@ -194,7 +200,9 @@ func (s *Server) answerTested(c *call, settings *mirror.Settings) error {
 	}
 	body := map[string]any{"connection": nil}
 	if info != nil {
-		body["connection"] = s.showConnection(info)
+		if body["connection"], err = s.showConnection(c, info); err != nil {
+			return err
+		}
 	}
 	if settings == nil {
 		stored, err := s.db.ConnectionSettings(c.Context(), c.organization.ID)
