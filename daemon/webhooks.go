@@ -274,8 +274,13 @@ func (d *Daemon) makeWebhook(ctx context.Context, a *attempt) (db.Webhook, error
 	return d.db.Webhook(ctx, m.OrganizationID)
 }
 
+var changes = map[mirror.HookChange]string{
+	mirror.HookCreated: "the repository's webhook was made", mirror.HookUpdated: "the repository's webhook was brought up to date",
+	mirror.HookKept: "the repository's webhook is as it should be",
+}
+
 func (d *Daemon) sayMade(m *mirror.Mirror, known db.Webhook, made db.WebhookTry, change mirror.HookChange) {
-	d.log.Info("the repository's webhook is as it should be", "organization", m.Organization, "url", made.URL, "change", change)
+	d.log.Info(changes[change], "organization", m.Organization, "url", made.URL)
 	if known.Given != "" && known.Repository == made.Repository && known.URL != made.URL {
 		d.log.Info("the repository may have another webhook, which was made for the address before; it can be deleted", "organization", m.Organization, "url", known.URL)
 	}

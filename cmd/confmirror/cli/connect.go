@@ -118,11 +118,12 @@ func (p *Program) afterConnect(ctx context.Context, s *site, o *db.Organization)
 	}
 	tested := p.connector().Test(ctx, settings, daemon.KnownWebhook(ctx, s.db, webhookURL(s.config), o))
 	p.printTest(tested)
-	signed := "with the trigger \"Push\" (unsigned: no webhook secret is set)"
-	if !settings.WebhookSecret.IsZero() {
-		signed = "with the webhook secret and the trigger \"Push\""
+	const triggers = "the triggers \"Push\" and \"Pull request\""
+	if settings.WebhookSecret.IsZero() {
+		fmt.Fprintf(p.Stdout, "\nAdd this webhook to the repository's settings, with %s (unsigned: no webhook secret is set):\n  %s\n", triggers, webhookURL(s.config))
+	} else {
+		fmt.Fprintf(p.Stdout, "\nA running daemon makes the webhook if the credentials allow it. Else add it to the repository's settings,\nwith the webhook secret and %s:\n  %s\n", triggers, webhookURL(s.config))
 	}
-	fmt.Fprintf(p.Stdout, "\nAdd this webhook to the repository's settings, %s:\n  %s\n", signed, webhookURL(s.config))
 	if !tested.OK {
 		return outcome(exitFailed)
 	}

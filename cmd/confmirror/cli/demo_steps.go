@@ -55,7 +55,11 @@ func (s *script) export(ctx context.Context) (string, error) {
 
 func (s *script) gitEdit(ctx context.Context) (string, error) {
 	const description = "Keeps the issue list very short"
-	before := len(s.hook.Deliveries())
+	hook, err := s.madeHook(ctx)
+	if err != nil {
+		return "", err
+	}
+	before := len(hook.Deliveries())
 	if err := s.push(ctx, "Shorten further", map[string]func(string) string{
 		"toolkits/github-triage.json": replace("Keeps the issue list short", description),
 	}); err != nil {
@@ -64,15 +68,28 @@ func (s *script) gitEdit(ctx context.Context) (string, error) {
 	if err := s.arrives(ctx, "toolkits", "github-triage", "description", description); err != nil {
 		return "", err
 	}
-	if err := s.hook.Wait(ctx); err != nil {
+	if err := hook.Wait(ctx); err != nil {
 		return "", err
 	}
-	for _, d := range s.hook.Deliveries()[before:] {
+	for _, d := range hook.Deliveries()[before:] {
 		if d.State != bitbuckettest.DeliveryDelivered || d.Statuses[len(d.Statuses)-1] != 202 {
 			return "", fmt.Errorf("the webhook was answered %v", d.Statuses)
 		}
 	}
 	return "the signed webhook was answered 202", nil
+}
+
+// madeHook is the webhook that the daemon made.
+func (s *script) madeHook(ctx context.Context) (hook *bitbuckettest.Hook, err error) {
+	err = until(ctx, func(context.Context) error {
+		hooks := s.repo.Hooks()
+		if len(hooks) == 0 {
+			return notYet("the daemon has made no webhook")
+		}
+		hook = hooks[0]
+		return nil
+	})
+	return hook, err
 }
 
 func (s *script) badFile(ctx context.Context) (string, error) {

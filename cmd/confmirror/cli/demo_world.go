@@ -48,7 +48,6 @@ type world struct {
 
 	standIn *bitbuckettest.Server
 	repo    *bitbuckettest.Repo
-	hook    *bitbuckettest.Hook
 	db      *db.DB
 	sql     *sql.DB
 	orgID   string
@@ -130,9 +129,11 @@ const demoReadme = "# Acme's configuration\n\nThis file belongs to people; confm
 // environment is left out: a variable meant for the real daemon must not lead the
 // demo to the real database.
 func (w *world) configure(context.Context) (err error) {
-	consumer := w.standIn.AddConsumer(bitbuckettest.Consumer{Workspace: demoWorkspace})
+	// With the permission for webhooks, so that the daemon makes its own.
+	consumer := w.standIn.AddConsumer(bitbuckettest.Consumer{
+		Workspace: demoWorkspace, Scopes: []string{bitbuckettest.ScopePullRequestWrite, bitbuckettest.ScopeWebhook},
+	})
 	webhookSecret := mirror.NewSecret(rand.Text())
-	w.hook = w.repo.AddHook(w.url()+"/api/bitbucket/webhook", webhookSecret)
 	text := fmt.Sprintf(`# The demo's configuration: it goes with the demo.
 data_dir: %[1]q
 http: {listen: %[2]q, public_url: %[3]q}

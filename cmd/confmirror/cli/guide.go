@@ -49,9 +49,9 @@ func (p *Program) guide(ctx context.Context, c *configs.Config, database *db.DB,
   confmirror connect%s --organization ORGANIZATION --workspace WORKSPACE --repository REPOSITORY \
       --client-id KEY --client-secret-file FILE --webhook-secret-file FILE
 
-or list it below "mirrors:" in the configuration file (%s), or use the API. Then add
-the webhook above to the repository's settings, with the same secret and the trigger
-"Push". "confmirror demo" shows all of it on this machine alone.
+or list it below "mirrors:" in the configuration file (%s), or use the API. The
+webhook above is made by itself, or the log says what to enter in the repository's
+settings. "confmirror demo" shows all of it on this machine alone.
 
 `, flag, cmp.Or(c.Path, configs.DefaultPath))
 	if host, _, err := net.SplitHostPort(configs.Reachable(address)); err == nil && document.Loopback(host) && c.HTTP.PublicURL == "http://"+configs.Reachable(c.HTTP.Listen) {
