@@ -14,6 +14,9 @@ import (
 // of them, signed or not, costs the database one row a minute.
 const deliveryPause = time.Minute
 
+// lastWrite bounds what a daemon that ends waits for.
+const lastWrite = 2 * time.Second
+
 // deliveries are what came by webhook: what each mirror's last one was, on its way to the
 // database, where every daemon and command sees it.
 type deliveries struct {
@@ -108,7 +111,11 @@ func (d *Daemon) recordDeliveries(ctx context.Context) {
 		if len(due) == 0 {
 			continue
 		}
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+		limit := askTimeout
+		if ended {
+			limit = lastWrite
+		}
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 		err := d.db.RecordDeliveries(limited, due)
 		cancel()
 		if err != nil {

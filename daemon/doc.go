@@ -16,6 +16,13 @@
 // (clone, token, host) is touched by that worker only. Workers are few and shared,
 // so a slow mirror occupies one of them and a broken one backs off alone.
 //
+// # Beside the runs
+//
+// What a mirror can do without is done beside its runs, which never wait for it: a commit's
+// status (verdicts.go), the repository's webhook (webhooks.go), and the record of what was
+// delivered (deliveries.go). Pushes and deliveries are compared after each run (silence.go);
+// the outcome decides how often a mirror is polled (polls.go).
+//
 // # Failure
 //
 // A run that fails transiently is tried again with growing pauses; one that fails

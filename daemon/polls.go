@@ -16,6 +16,9 @@ const (
 // poll nudges the mirrors that are to be looked at now; gap is how long until the next poll.
 func (d *Daemon) poll(ctx context.Context, gap time.Duration) {
 	ids := d.leases.ids()
+	if len(ids) == 0 {
+		return
+	}
 	known, err := d.db.Webhooks(ctx, ids)
 	for _, id := range ids {
 		d.webhooks.mu.Lock()

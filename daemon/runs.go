@@ -139,7 +139,7 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 		if session.host != nil {
 			d.judge(m, session.host, report)
 		}
-		if err == nil {
+		if err == nil || report.Settled {
 			d.afterRun(ctx, m, session.host, seen{began: began, looked: req.Look || report.Judged != "", pushed: report.Judged != ""})
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -107,11 +106,13 @@ func (d *Daemon) afterRun(ctx context.Context, m *mirror.Mirror, host mirror.Hoo
 	d.heed(ctx, m.OrganizationID, w, run)
 	d.webhooks.mu.Lock()
 	defer d.webhooks.mu.Unlock()
-	if !w.due(d.now()) {
+	if now := d.now(); w.due(now) {
+		copied := *m
+		w.attempt = &attempt{mirror: &copied, host: host, wish: wish, due: now}
+	}
+	if w.attempt == nil {
 		return
 	}
-	copied := *m
-	w.attempt = &attempt{mirror: &copied, host: host, wish: wish, due: d.now()}
 	select {
 	case d.webhooks.more <- struct{}{}:
 	default:
@@ -129,13 +130,12 @@ func (w *webhooks) renew(organizationID string) {
 
 // due reports whether the webhook is to be tried for.
 func (w *webhook) due(now time.Time) bool {
-	switch {
-	case w.wish == "", w.attempt != nil && w.attempt.wish == w.wish:
-		return false
-	case w.wish != w.known.Tried:
-		return true
-	}
-	return w.known.Problem != nil && now.Sub(w.known.TriedAt) >= webhookAnew
+	return w.wish != "" && (w.attempt == nil || w.attempt.wish != w.wish) && !tried(w.known, w.wish, now)
+}
+
+// tried reports whether there is nothing to ask the host for.
+func tried(known db.Webhook, wish string, now time.Time) bool {
+	return known.Tried == wish && (known.Problem == nil || now.Sub(known.TriedAt) < webhookAnew)
 }
 
 // webhookURL is the address that all mirrors share.
@@ -239,7 +239,7 @@ func (d *Daemon) tryFor(ctx context.Context, w *webhook, a *attempt) {
 func (d *Daemon) makeWebhook(ctx context.Context, a *attempt) (db.Webhook, error) {
 	m := a.mirror
 	known, err := d.db.Webhook(ctx, m.OrganizationID)
-	if err != nil {
+	if _, held := d.leases.epoch(m.OrganizationID); err != nil || !held || tried(known, a.wish, d.now()) {
 		return known, err
 	}
 	share, err := d.db.WebhookShare(ctx, m)
@@ -292,7 +292,7 @@ func (d *Daemon) sayByHand(m *mirror.Mirror, known db.Webhook, try db.WebhookTry
 		Code: f.Code, Message: "The repository's webhook has to be entered by hand, because the daemon may not make it: " + f.Message,
 		Remedy: enterWebhook(try.URL, events), Since: d.now().UTC(),
 	}
-	log := d.log.With("organization", m.Organization, "code", f.Code, "cause", f.Message, "url", try.URL, "events", strings.Join(events, ","))
+	log := d.log.With("organization", m.Organization, "code", f.Code, "cause", f.Message)
 	if denied, ok := errors.AsType[*mirror.ScopeError](f); ok {
 		problem.Message = "The repository's webhook has to be entered by hand: the credentials lack the permission to make it."
 		problem.Remedy += " Or give the credentials the permission for webhooks; it is tried again daily, and whenever the connection changes."

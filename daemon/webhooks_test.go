@@ -221,23 +221,92 @@ func TestWebhooksOfTwoMirrors(t *testing.T) {
 	})
 }
 
-// A host that is down for a moment is asked again; one that refuses for good is not.
-func TestWebhookOfAHostThatFails(t *testing.T) {
+// What the host refuses for good is shown, and asked for again a day later.
+func TestWebhookThatIsRefused(t *testing.T) {
+	clock := map[*world]*clockwork{}
 	eachWorld(t, func(w *world) {
 		mayMakeHooks(w)
+		clock[w] = &clockwork{start: time.Now()}
+		w.now = clock[w].now
 		w.standIn.Inject(bitbuckettest.Fault{Route: postHook, Times: 1, Status: 400, Body: `{"type":"error","error":{"message":"Bad request","fields":["Url: not public"]}}`}, bitbuckettest.EndpointREST)
 	}, func(w *world) {
 		w.eventually("the refusal is shown", func() bool {
 			problem, _ := w.shownWebhook()["problem"].(map[string]any)
 			return problem != nil && strings.Contains(problem["message"].(string), "Bad request")
 		})
+		clock[w].advance(23 * time.Hour)
 		w.synced()
-		w.stop()
 		w.requested(map[string]int{getHooks: 1, postHook: 1})
-		day := time.Now().Add(25 * time.Hour)
-		w.now = func() time.Time { return day }
-		w.start()
+		clock[w].advance(2 * time.Hour)
+		w.synced()
 		w.made(webhookSecret)
+		if w.shownWebhook()["problem"] != nil {
+			t.Errorf("%v", w.shownWebhook())
+		}
+	})
+}
+
+// A host that is down for a moment is asked again, after a pause.
+func TestWebhookOfAHostThatIsDown(t *testing.T) {
+	clock := map[*world]*clockwork{}
+	eachWorld(t, func(w *world) {
+		mayMakeHooks(w)
+		clock[w] = &clockwork{start: time.Now()}
+		w.now = clock[w].now
+		w.standIn.Inject(bitbuckettest.Fault{Route: getHooks, Times: 1, Status: 503}, bitbuckettest.EndpointREST)
+	}, func(w *world) {
+		w.eventually("it was asked", func() bool { return strings.Contains(w.log.String(), "the webhook is tried for again later") })
+		w.synced()
+		if shown := w.shownWebhook(); shown["problem"] != nil || shown["made"] != false {
+			t.Errorf("%v", shown)
+		}
+		clock[w].advance(2 * time.Minute)
+		w.synced()
+		w.made(webhookSecret)
+		w.stop()
+		w.requested(map[string]int{getHooks: 2, postHook: 1})
+	})
+}
+
+// A mirror whose pushes are refused reads the branch all the same, and so has a webhook.
+func TestWebhookOfARestrictedBranch(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		mayMakeHooks(w)
+		w.commit(bitbuckettest.Write("README.md", "Hello"))
+		w.repo.Restrict("main")
+	}, func(w *world) {
+		w.made(webhookSecret)
+		w.insert("commands", "slug", "'own'", "name", "'Own'", "prompt", "'x'")
+		if report := w.sync(); report["state"] != "blocked" {
+			t.Fatalf("%v", report)
+		}
+		w.must(w.setSecret("another-secret"))
+		w.eventually("it follows the secret", func() bool { return w.repo.Hooks()[0].HasSecret("another-secret") })
+	})
+}
+
+// setSecret changes acme's webhook secret as an edited configuration does at a start.
+func (w *world) setSecret(secret string) error {
+	settings := w.config.Mirrors[0].Settings()
+	settings.WebhookSecret = mirror.NewSecret(secret)
+	_, err := w.db.SaveConnection(w.t.Context(), w.orgID, db.ConnectionWrite{Settings: settings, Source: db.SourceConfig})
+	return err
+}
+
+// A webhook that somebody entered stays theirs but for what it lacks: the description and
+// more events are kept.
+func TestWebhookThatWasThere(t *testing.T) {
+	eachWorld(t, func(w *world) { mayMakeHooks(w) }, func(w *world) {
+		hook := w.made(webhookSecret)
+		hook.Subscribe(true, "repo:push", "repo:updated")
+		w.must(w.setSecret("another-secret"))
+		w.made("another-secret")
+		w.commit(bitbuckettest.Write("README.md", "Hello"))
+		w.must(hook.Wait(w.t.Context()))
+		if last := hook.Deliveries(); len(last) == 0 || last[len(last)-1].Statuses[0] != 202 {
+			t.Errorf("%+v", last)
+		}
+		w.requested(map[string]int{getHooks: 2, postHook: 1, putHook: 1})
 	})
 }
 
@@ -253,6 +322,19 @@ func TestWebhookAtDataCenter(t *testing.T) {
 		w.must(hook.Wait(w.t.Context()))
 		w.says("delivery", "(repo:refs_changed)")
 		w.says("webhook", "The repository has a webhook to "+hook.URL())
+	})
+}
+
+// There, a token that may only write is told what to enter, with that host's events.
+func TestWebhookByHandAtDataCenter(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.public = true
+		w.dataCenter(bitbuckettest.ScopeRepositoryWrite)
+	}, func(w *world) {
+		w.eventually("the webhook is a problem", func() bool {
+			problem, _ := w.shownWebhook()["problem"].(map[string]any)
+			return problem != nil && strings.Contains(problem["remedy"].(string), "repo:refs_changed, pr:opened") && problem["code"] == mirror.CodePermissionDenied
+		})
 	})
 }
 

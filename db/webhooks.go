@@ -150,8 +150,8 @@ func (d *DB) RecordDeliveries(ctx context.Context, came map[string]WebhookDelive
 	var accepted, pushed, refused []*webhookRow
 	for id, w := range came {
 		row := &webhookRow{
-			OrganizationID: id, DeliveredAt: since(w.DeliveredAt), DeliveredEvent: w.DeliveredEvent, PushedAt: since(w.PushedAt),
-			RefusedAt: since(w.RefusedAt), RefusedEvent: w.RefusedEvent, RefusedWhy: string(w.RefusedWhy),
+			OrganizationID: id, DeliveredAt: orNull(w.DeliveredAt), DeliveredEvent: w.DeliveredEvent, PushedAt: orNull(w.PushedAt),
+			RefusedAt: orNull(w.RefusedAt), RefusedEvent: w.RefusedEvent, RefusedWhy: string(w.RefusedWhy),
 		}
 		if row.PushedAt.Valid {
 			pushed = append(pushed, row)
@@ -184,8 +184,8 @@ func (d *DB) RecordDeliveries(ctx context.Context, came map[string]WebhookDelive
 	})
 }
 
-// since is a time that may be none.
-func since(t time.Time) timestamp {
+// orNull is a time that may be none.
+func orNull(t time.Time) timestamp {
 	if t.IsZero() {
 		return timestamp{}
 	}
@@ -221,7 +221,7 @@ func (d *DB) RecordUnheard(ctx context.Context, organizationID string, unheard i
 	if unheard > 0 {
 		query = query.Where("pushed_at IS NULL OR pushed_at < ?", at(first))
 	}
-	return d.fault(query.Updates(map[string]any{"unheard": unheard, "unheard_since": since(first)}).Error)
+	return d.fault(query.Updates(map[string]any{"unheard": unheard, "unheard_since": orNull(first)}).Error)
 }
 
 // RenewWebhook asks for another attempt to have the webhook made, as if the host had never

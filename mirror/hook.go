@@ -40,7 +40,7 @@ type Hooks interface {
 	// enter the webhook by hand. No request.
 	HookEvents() []string
 	// EnsureHook makes the webhook with that URL be as wanted: a list, and a write unless
-	// it is so already. Events that somebody added stay.
+	// it is so already. Its description, and events that somebody added, stay.
 	EnsureHook(ctx context.Context, want HookSettings) (Hook, HookChange, error)
 }
 

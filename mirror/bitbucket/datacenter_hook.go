@@ -65,7 +65,7 @@ func (d *DataCenter) EnsureHook(ctx context.Context, want mirror.HookSettings) (
 	if old.Active && old.Complete && !unsigned && !want.RenewSecret {
 		return *old, mirror.HookKept, nil
 	}
-	write.URL, write.Events = old.URL, union(old.Events, dataCenterEvents)
+	write.URL, write.Events, write.Name = old.URL, union(old.Events, dataCenterEvents), cmp.Or(old.Description, write.Name)
 	err = d.send(ctx, request{method: http.MethodPut, address: d.repository("webhooks", old.ID), scope: repoAdmin, body: write, secret: want.Secret}, &made)
 	return made.read(), mirror.HookUpdated, gone(err, "the webhook "+old.ID)
 }

@@ -1,6 +1,7 @@
 package bitbucket
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -70,7 +71,7 @@ func (c *Client) EnsureHook(ctx context.Context, want mirror.HookSettings) (mirr
 	if old.Active && old.Complete && !unsigned && !want.RenewSecret {
 		return *old, mirror.HookKept, nil
 	}
-	write.URL, write.Events = old.URL, union(old.Events, cloudEvents)
+	write.URL, write.Events, write.Description = old.URL, union(old.Events, cloudEvents), cmp.Or(old.Description, want.Description)
 	if !unsigned && !want.RenewSecret {
 		write.Secret = "" // as it is
 	}
