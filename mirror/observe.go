@@ -52,16 +52,16 @@ func (r *run) observe(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v, err = r.withDependents(ctx, v); err != nil {
+	if v, err = r.withDependents(ctx, v, map[string]bool{}); err != nil {
 		return nil, err
 	}
 	return v, v.load(ctx, r.mirror, r.Store)
 }
 
 // withDependents reads again, together with the toolkits that name a server which may be
-// another one by this plan. What is read again may show the edit of one more server.
-func (r *run) withDependents(ctx context.Context, v *view) (*view, error) {
-	asked := map[string]bool{}
+// another one by this plan. What is read again may show the edit of one more server. asked
+// are those that v was read with.
+func (r *run) withDependents(ctx context.Context, v *view, asked map[string]bool) (*view, error) {
 	for {
 		others, err := v.otherServers(ctx, r.mirror, r.Store)
 		if err != nil {

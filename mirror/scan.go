@@ -43,32 +43,42 @@ func (p *planner) scan() {
 	})
 }
 
-// credential scans what a decision would newly put on the branch. The texts are
-// scanned together; only a find makes it look for the field.
+// credential scans what a decision would newly put on the branch.
 func (p *planner) credential(d *Decision) *document.Problem {
+	name, rule := findCredential(p.Scanner, d.Document, d.file().Document)
+	if rule == "" {
+		return nil
+	}
+	return document.Invalid("%s looks like a credential (rule %s), so the entity is not exported: move it to a secret env or headers entry, or set sync.secret_scan to off", name, rule)
+}
+
+// findCredential finds what looks like one in a public field of a document, unless another
+// one (nil: none) has the same text; rule is "" for nothing found. The texts are scanned
+// together; only a find makes it look for the field.
+func findCredential(scanner Scanner, in, old *document.Document) (field, rule string) {
 	known := map[string]bool{}
-	if old := d.file().Document; old != nil {
+	if old != nil {
 		publicTexts(old, func(text string) { known[text] = true })
 	}
 	var all strings.Builder
-	publicTexts(d.Document, func(text string) {
+	publicTexts(in, func(text string) {
 		if !known[text] {
 			all.WriteString(text)
 			all.WriteString("\n\n")
 		}
 	})
-	if all.Len() == 0 || p.Scanner.Find(all.String()) == "" {
-		return nil
+	if all.Len() == 0 || scanner.Find(all.String()) == "" {
+		return "", ""
 	}
-	for _, f := range publicFields(d.Document) {
+	for _, f := range publicFields(in) {
 		if known[f.text] {
 			continue
 		}
-		if rule := p.Scanner.Find(f.text); rule != "" {
-			return document.Invalid("%s looks like a credential (rule %s), so the entity is not exported: move it to a secret env or headers entry, or set sync.secret_scan to off", f.name, rule)
+		if rule := scanner.Find(f.text); rule != "" {
+			return f.name, rule
 		}
 	}
-	return nil
+	return "", ""
 }
 
 // binaryHead is how much of a file tells whether it is text: one with U+0000 in it is none.
