@@ -58,6 +58,9 @@ func (l *deliveries) note(organizationIDs []string, d web.Delivery, now time.Tim
 		if bitbucket.IsPush(d.Event) {
 			last.PushedAt = now
 		}
+		if bitbucket.IsPullRequest(d.Event) {
+			last.PullRequestAt = now
+		}
 	}
 	select {
 	case l.more <- struct{}{}:

@@ -76,7 +76,7 @@ func (d *DB) dropStrangers(ctx context.Context) error {
 	tx := d.gorm.WithContext(ctx)
 	for _, table := range []string{
 		"rejected_files", "conflicts", "sync_runs", "mirror_bases", "mirror_contents", "mirror_intents",
-		"mirror_unsettled", "mirror_events", "mirror_deletions", "mirror_webhooks", "kept_secrets",
+		"mirror_unsettled", "mirror_events", "mirror_deletions", "mirror_webhooks", "mirror_review_rounds", "mirror_reviews", "kept_secrets",
 	} {
 		err := tx.Exec("DELETE FROM " + table + " WHERE organization_id NOT IN (SELECT o.id FROM organizations AS o)").Error
 		if err != nil {

@@ -43,6 +43,7 @@ type WebhookDeliveries struct {
 	DeliveredAt    time.Time // accepted
 	DeliveredEvent string
 	PushedAt       time.Time // accepted, and told of a push
+	PullRequestAt  time.Time // accepted, and told of a pull request
 	RefusedAt      time.Time
 	RefusedEvent   string
 	RefusedWhy     Refusal
@@ -87,6 +88,7 @@ type webhookRow struct {
 	DeliveredAt    timestamp
 	DeliveredEvent string
 	PushedAt       timestamp
+	PullRequestAt  timestamp
 	RefusedAt      timestamp
 	RefusedEvent   string
 	RefusedWhy     string
@@ -101,7 +103,7 @@ func (r *webhookRow) webhook() Webhook {
 		OrganizationID: r.OrganizationID, TriedAt: r.TriedAt.Time, Unheard: r.Unheard, UnheardSince: r.UnheardSince.Time,
 		WebhookTry: WebhookTry{Repository: r.Repository, URL: r.URL, Tried: r.Tried, Given: r.Given},
 		WebhookDeliveries: WebhookDeliveries{
-			DeliveredAt: r.DeliveredAt.Time, DeliveredEvent: r.DeliveredEvent, PushedAt: r.PushedAt.Time,
+			DeliveredAt: r.DeliveredAt.Time, DeliveredEvent: r.DeliveredEvent, PushedAt: r.PushedAt.Time, PullRequestAt: r.PullRequestAt.Time,
 			RefusedAt: r.RefusedAt.Time, RefusedEvent: r.RefusedEvent, RefusedWhy: Refusal(r.RefusedWhy),
 		},
 	}
@@ -147,14 +149,17 @@ const deliveriesAtOnce = 500
 // RecordDeliveries remembers deliveries by organization; what is zero of them stays as it
 // was. One that tells of a push ends a silence.
 func (d *DB) RecordDeliveries(ctx context.Context, came map[string]WebhookDeliveries) error {
-	var accepted, pushed, refused []*webhookRow
+	var accepted, pushed, pulled, refused []*webhookRow
 	for id, w := range came {
 		row := &webhookRow{
-			OrganizationID: id, DeliveredAt: orNull(w.DeliveredAt), DeliveredEvent: w.DeliveredEvent, PushedAt: orNull(w.PushedAt),
+			OrganizationID: id, DeliveredAt: orNull(w.DeliveredAt), DeliveredEvent: w.DeliveredEvent, PushedAt: orNull(w.PushedAt), PullRequestAt: orNull(w.PullRequestAt),
 			RefusedAt: orNull(w.RefusedAt), RefusedEvent: w.RefusedEvent, RefusedWhy: string(w.RefusedWhy),
 		}
 		if row.PushedAt.Valid {
 			pushed = append(pushed, row)
+		}
+		if row.PullRequestAt.Valid {
+			pulled = append(pulled, row)
 		}
 		if row.DeliveredAt.Valid {
 			accepted = append(accepted, row)
@@ -170,6 +175,7 @@ func (d *DB) RecordDeliveries(ctx context.Context, came map[string]WebhookDelive
 		}{
 			{accepted, []string{"delivered_at", "delivered_event"}},
 			{pushed, []string{"pushed_at", "unheard", "unheard_since"}},
+			{pulled, []string{"pull_request_at"}},
 			{refused, []string{"refused_at", "refused_event", "refused_why"}},
 		} {
 			if len(part.rows) == 0 {
@@ -204,7 +210,7 @@ func (d *DB) RecordWebhook(ctx context.Context, organizationID string, t Webhook
 	return d.write(ctx, func(tx *gorm.DB) error {
 		conflict := upsert([]string{"organization_id"}, "repository", "url", "tried", "tried_at", "given", "problem")
 		const elsewhere = "mirror_webhooks.repository <> excluded.repository OR mirror_webhooks.url <> excluded.url"
-		for _, column := range []string{"pushed_at", "unheard", "unheard_since"} {
+		for _, column := range []string{"pushed_at", "pull_request_at", "unheard", "unheard_since"} {
 			conflict.DoUpdates = append(conflict.DoUpdates, clause.Assignment{
 				Column: clause.Column{Name: column},
 				Value:  clause.Expr{SQL: "CASE WHEN " + elsewhere + " THEN excluded." + column + " ELSE mirror_webhooks." + column + " END"},
