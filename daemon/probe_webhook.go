@@ -47,7 +47,7 @@ func (p *probe) registered(ctx context.Context, host mirror.Hooks) web.TestStep 
 	hooks, err := host.Hooks(ctx)
 	if err != nil {
 		if _, denied := errors.AsType[*mirror.ScopeError](err); denied {
-			return said("These credentials may not see webhooks, so that one has to be entered by hand: %s (events: %s)", address, strings.Join(host.HookEvents(), ", "))
+			return said("These credentials may not see webhooks, so that one has to be entered by hand: %s, with the connection's webhook secret and the events %s.", address, strings.Join(host.HookEvents(), ", "))
 		}
 		return said("Whether there is a webhook to %s could not be asked. %s", address, mirror.AsFault(err).Message)
 	}

@@ -74,8 +74,8 @@ func (w *webhooks) forget(organizationID string) {
 	delete(w.mirrors, organizationID)
 }
 
-// afterRun follows a mirror's webhook after a run that ended well. host is nil where there
-// is no REST interface.
+// afterRun follows a mirror's webhook after a run that has read the branch. host is nil
+// where there is no REST interface.
 func (d *Daemon) afterRun(ctx context.Context, m *mirror.Mirror, host mirror.Hooks, run seen) {
 	d.webhooks.mu.Lock()
 	serving := d.webhooks.port != ""
@@ -95,18 +95,21 @@ func (d *Daemon) afterRun(ctx context.Context, m *mirror.Mirror, host mirror.Hoo
 	if err != nil {
 		d.log.Warn("the webhook cannot be looked after", "organization", m.Organization, "error", err)
 	}
-	heeded := d.heeded(m)
-	if !heeded && w.known.Unheard > 0 { // nobody waits for deliveries any more
-		d.recordUnheard(ctx, m.OrganizationID, w, 0, time.Time{})
-	}
 	d.webhooks.mu.Lock()
 	d.webhooks.mirrors[m.OrganizationID] = w
-	w.heeded, w.wish = heeded, wish
+	w.heeded, w.wish = d.heeded(m), wish
+	inVain := !w.heeded && w.known.Unheard > 0
 	d.webhooks.mu.Unlock()
+	if inVain { // nobody waits for deliveries any more
+		d.recordUnheard(ctx, m.OrganizationID, w, 0, time.Time{})
+	}
 	d.heed(ctx, m.OrganizationID, w, run)
 	d.webhooks.mu.Lock()
 	defer d.webhooks.mu.Unlock()
-	if now := d.now(); w.due(now) {
+	if w.attempt != nil && w.attempt.wish != wish {
+		w.attempt = nil // of settings that are no more
+	}
+	if now := d.now(); wish != "" && w.attempt == nil && !tried(w.known, wish, now) {
 		copied := *m
 		w.attempt = &attempt{mirror: &copied, host: host, wish: wish, due: now}
 	}
@@ -126,11 +129,6 @@ func (w *webhooks) renew(organizationID string) {
 	if hook := w.mirrors[organizationID]; hook != nil {
 		hook.known.Tried, hook.known.Given = "", ""
 	}
-}
-
-// due reports whether the webhook is to be tried for.
-func (w *webhook) due(now time.Time) bool {
-	return w.wish != "" && (w.attempt == nil || w.attempt.wish != w.wish) && !tried(w.known, w.wish, now)
 }
 
 // tried reports whether there is nothing to ask the host for.
