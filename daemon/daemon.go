@@ -58,6 +58,7 @@ type Daemon struct {
 	deliveries *deliveries
 	verdicts   *verdicts
 	webhooks   *webhooks
+	reviews    *reviews
 	metrics    *metrics
 	registry   *prometheus.Registry
 	holder     string
@@ -67,7 +68,7 @@ type Daemon struct {
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), now: o.Now}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), reviews: newReviews(), now: o.Now}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -126,6 +127,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wg.Go(func() { d.deliverVerdicts(ctx) })
 	wg.Go(func() { d.recordDeliveries(ctx) })
 	wg.Go(func() { d.keepWebhooks(ctx) })
+	wg.Go(func() { d.review(ctx) })
 	wg.Go(func() { d.watch(ctx) })
 	wg.Go(func() { d.schedule(ctx) })
 	wg.Go(func() { d.housekeep(ctx) })

@@ -38,6 +38,9 @@ func newDeliveries() *deliveries {
 // Delivered implements [web.Engine].
 func (e engine) Delivered(organizationIDs []string, d web.Delivery) {
 	e.deliveries.note(organizationIDs, d, e.now())
+	if d.Refused == "" && bitbucket.IsPullRequest(d.Event) {
+		e.reviews.told(organizationIDs)
+	}
 }
 
 func (l *deliveries) note(organizationIDs []string, d web.Delivery, now time.Time) {

@@ -74,6 +74,7 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 		d.sessions.release(id)
 		d.troubles.forget(id)
 		d.webhooks.forget(id)
+		d.reviews.forget(id)
 		return Result{Err: errNotHolder}, 0
 	}
 	m, err := d.db.Mirror(ctx, id)
@@ -81,6 +82,7 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 		d.sessions.release(id)
 		d.troubles.forget(id)
 		d.webhooks.forget(id)
+		d.reviews.forget(id)
 		return Result{Err: err}, 0
 	}
 	t := d.troubles.of(id)
@@ -138,6 +140,7 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 		report, err = d.runner().Run(ctx, m, session.clone, req)
 		if session.host != nil {
 			d.judge(m, session.host, report)
+			d.reviews.ran(m, report.SyncedCommit, req.Record && m.Requested > m.Covered, d.now())
 		}
 		if err == nil || report.Settled {
 			d.afterRun(ctx, m, session.host, seen{began: began, looked: req.Look || report.Judged != "", pushed: report.Judged != ""})

@@ -84,17 +84,9 @@ func statusOf(report *mirror.Report) mirror.Status {
 	}
 	if len(bad) > 0 {
 		s.State = mirror.StatusFailed
-		files := "1 file is refused"
-		if len(bad) > 1 {
-			files = fmt.Sprintf("%d files are refused", len(bad))
-		}
-		parts = append(parts, files+": "+strings.Join(bad[:min(len(bad), 3)], "; "))
+		parts = append(parts, refused(bad))
 	}
-	for _, verb := range []mirror.Verb{mirror.VerbCreate, mirror.VerbUpdate, mirror.VerbRename, mirror.VerbMerge, mirror.VerbConflict, mirror.VerbDelete} {
-		if n := done[verb]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, passive[verb]))
-		}
-	}
+	parts = append(parts, counted(done)...)
 	if report.ActionsLeftOut > 0 {
 		parts = append(parts, fmt.Sprintf("%d more", report.ActionsLeftOut))
 	}
@@ -103,6 +95,25 @@ func statusOf(report *mirror.Report) mirror.Status {
 	}
 	s.Description = strings.Join(parts, ", ")
 	return s
+}
+
+// refused counts bad files, and names the first.
+func refused(bad []string) string {
+	files := "1 file is refused"
+	if len(bad) > 1 {
+		files = fmt.Sprintf("%d files are refused", len(bad))
+	}
+	return files + ": " + strings.Join(bad[:min(len(bad), 3)], "; ")
+}
+
+// counted says how much of what was done.
+func counted(done map[mirror.Verb]int) (parts []string) {
+	for _, verb := range []mirror.Verb{mirror.VerbCreate, mirror.VerbUpdate, mirror.VerbRename, mirror.VerbMerge, mirror.VerbConflict, mirror.VerbDelete} {
+		if n := done[verb]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, passive[verb]))
+		}
+	}
+	return parts
 }
 
 var passive = map[mirror.Verb]string{
