@@ -48,3 +48,19 @@ func TestPollsOfAnHour(t *testing.T) {
 		})
 	}
 }
+
+// What keeps a mirror from running may be mended at the host's side, where nobody nudges.
+func TestPollsOfAMirrorThatFails(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	d := &Daemon{now: func() time.Time { return now }, webhooks: newWebhooks(), deliveries: newDeliveries()}
+	w := &webhook{heeded: true, looked: now}
+	w.known.PushedAt = now
+	d.webhooks.mirrors["acme"] = w
+	if !d.mayRest("acme", w, time.Minute) {
+		t.Error("it is polled though it is well")
+	}
+	d.webhooks.stumbled("acme")
+	if d.mayRest("acme", w, time.Minute) {
+		t.Error("it is not polled though its run failed")
+	}
+}

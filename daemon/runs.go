@@ -146,6 +146,9 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 			d.afterRun(ctx, m, session.host, seen{began: began, looked: req.Look || report.Judged != "", pushed: report.Judged != ""})
 		}
 	}
+	if err != nil {
+		d.webhooks.stumbled(m.OrganizationID)
+	}
 	t.refusal(err, req.Refused)
 	d.metrics.run(report, err, time.Since(started))
 	if err != nil && ctx.Err() == nil && !errors.Is(err, mirror.ErrLeaseLost) {

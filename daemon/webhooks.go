@@ -48,7 +48,8 @@ type webhook struct {
 	known db.Webhook // as the database last had it
 	// attempt is under way, or waits for its time.
 	attempt *attempt
-	// looked is when this daemon last looked at the branch; zero: not since it has the mirror.
+	// looked is when this daemon last looked at the branch; zero: not since it has the mirror,
+	// or since its last run failed.
 	looked time.Time
 	// owed is a push of which no delivery has told yet.
 	owed *owed
@@ -72,6 +73,15 @@ func (w *webhooks) forget(organizationID string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.mirrors, organizationID)
+}
+
+// stumbled: a mirror's run failed, so that its next poll is not left out.
+func (w *webhooks) stumbled(organizationID string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if hook := w.mirrors[organizationID]; hook != nil {
+		hook.looked = time.Time{}
+	}
 }
 
 // afterRun follows a mirror's webhook after a run that has read the branch. host is nil
