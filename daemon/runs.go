@@ -140,7 +140,7 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 		report, err = d.runner().Run(ctx, m, session.clone, req)
 		if session.host != nil {
 			d.judge(m, session.host, report)
-			d.reviews.ran(m, report.SyncedCommit, req.Record && m.Requested > m.Covered, d.now())
+			d.reviews.ran(m, report.SyncedCommit, m.Requested > m.Covered, d.now())
 		}
 		if err == nil || report.Settled {
 			d.afterRun(ctx, m, session.host, seen{began: began, looked: req.Look || report.Judged != "", pushed: report.Judged != ""})

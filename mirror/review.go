@@ -153,7 +153,7 @@ func (w *reviewing) compare(read func(*File) error) error {
 	for _, d := range w.after {
 		was := without[d.entity()]
 		with[d.entity()] = d
-		if !w.concerns(d) || d.slip != nil && d.Effect == Refuse { // the file that slipped tells it itself
+		if !w.concerns(d, was) || d.slip != nil && d.Effect == Refuse { // the file that slipped tells it itself
 			continue
 		}
 		if d.Problem != nil && !(d.RowProblem && was != nil && was.RowProblem) && !(was != nil && was.saysSame(d)) {
@@ -170,7 +170,7 @@ func (w *reviewing) compare(read func(*File) error) error {
 		}
 	}
 	for _, d := range w.before {
-		if is := with[d.entity()]; d.Problem != nil && !d.RowProblem && w.concerns(d) && (is == nil || is.Problem == nil) {
+		if is := with[d.entity()]; d.Problem != nil && !d.RowProblem && w.concerns(d, is) && (is == nil || is.Problem == nil) {
 			w.Cleared = append(w.Cleared, d.bad().Path)
 		}
 	}
@@ -188,12 +188,14 @@ func (d *Decision) entity() any {
 	return Key{d.Kind, d.File.Path}
 }
 
-// concerns reports whether a decision is the merge's: of what it does not touch, only what
-// was at rest follows it.
-func (w *reviewing) concerns(d *Decision) bool {
+// concerns reports whether a decision differs by the merge from the other plan's (nil: it
+// has none). What the merge does not touch follows it where both plans saw the same, or
+// where all was at rest; anything else was edited meanwhile.
+func (w *reviewing) concerns(d, other *Decision) bool {
 	files := append(d.unreached(), d.File)
 	return slices.ContainsFunc(files, func(f *File) bool { return w.touched[Key{d.Kind, f.Path}] }) ||
-		d.Base != nil && w.touched[d.Base.Key] || d.databaseChange() == same && d.gitChange() == same
+		d.Base != nil && w.touched[d.Base.Key] || d.databaseChange() == same && d.gitChange() == same ||
+		other != nil && d.File.GitID == other.File.GitID && d.digest == other.digest && d.databaseChange() == other.databaseChange()
 }
 
 // comesToSame reports whether the decision changes nothing that another one (nil: none)
