@@ -33,7 +33,7 @@ func (r *reviewRound) setStatus(ctx context.Context, review *db.Review, said rev
 	if digest == review.Status {
 		return nil
 	}
-	done, err := r.may("build statuses", func() error { return r.remote.host.SetStatus(ctx, said.commit, *said.status) })
+	done, err := r.may(noStatuses, func() error { return r.remote.host.SetStatus(ctx, said.commit, *said.status) })
 	if done {
 		review.Status = digest
 	}
@@ -46,7 +46,7 @@ func (r *reviewRound) comment(ctx context.Context, review *db.Review, said revie
 	if said.text == "" || digest == review.Said || !said.worth && review.Comment == 0 {
 		return nil
 	}
-	done, err := r.may("comments", func() error {
+	done, err := r.may(noComments, func() error {
 		err := mirror.ErrGone
 		if review.Comment != 0 {
 			_, err = r.remote.host.UpdateComment(ctx, review.PullRequest, review.Comment, said.text)

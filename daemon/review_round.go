@@ -35,8 +35,8 @@ type reviewRound struct {
 	last   db.Reviews
 	// list: the host is to be asked for the open ones. listed: it was.
 	list, listed bool
-	// askAgain: something is not as it was when the host was last asked.
-	askAgain bool
+	// doubt: something is not as it was when the host was last asked.
+	doubt bool
 }
 
 // run looks once. What was said before an error is remembered.
@@ -92,7 +92,7 @@ func (r *reviewRound) ask(ctx context.Context) error {
 		return nil
 	}
 	var open []mirror.PullRequest
-	done, err := r.may("the list", func() (err error) {
+	done, err := r.may(cannotList, func() (err error) {
 		open, err = r.remote.host.PullRequestsInto(ctx, r.mirror.Branch())
 		return err
 	})
@@ -189,7 +189,7 @@ func (r *reviewRound) reviewIn(ctx context.Context) error {
 			source = mirror.Hash(review.Fork)
 		}
 		if source == "" { // it is closed, or will be
-			r.askAgain = r.askAgain || !r.listed
+			r.doubt = r.doubt || !r.listed
 			continue
 		}
 		if review.Source == source && review.Destination == head.Hash {
@@ -240,7 +240,7 @@ func (r *reviewRound) judge(ctx context.Context, c mirror.Clone, review *db.Revi
 	}
 	found, err := r.d.runner().Review(ctx, r.mirror, c, head, source)
 	if err != nil || found.Contained { // merged, most likely
-		r.askAgain = r.askAgain || err == nil && !r.listed
+		r.doubt = r.doubt || err == nil && !r.listed
 		return reviewSaid{}, err
 	}
 	said := reviewSaid{status: reviewStatus(found, r.mirror), commit: source}
@@ -278,6 +278,13 @@ func (r *reviewRound) refreshPermissions() error {
 	return nil
 }
 
+// What credentials may lack the permission for, as it is said and remembered.
+const (
+	cannotList = "pull requests cannot be listed"
+	noStatuses = "pull requests get no build status"
+	noComments = "pull requests get no comment"
+)
+
 // may does what takes a permission, unless it is known to lack; that it lacks is said once.
 // An error is worth another attempt.
 func (r *reviewRound) may(what string, do func() error) (done bool, err error) {
@@ -295,12 +302,12 @@ func (r *reviewRound) may(what string, do func() error) (done bool, err error) {
 		return true, nil
 	case scope:
 		if r.last.Unable[what] = now; !lacking {
-			r.log.Warn("of pull requests "+what+" cannot be had: the credentials lack a permission; everything else works", "needed", denied.Required, "code", f.Code, "remedy", f.Remedy)
+			r.log.Warn(what+": the credentials lack a permission; everything else works", "needed", denied.Required, "code", f.Code, "remedy", f.Remedy)
 		}
 	case f.Class == mirror.Transient:
 		return false, err
 	default:
-		r.log.Info("of pull requests "+what+" cannot be had", "code", f.Code, "message", f.Message, "error", err)
+		r.log.Info("a pull request is left out: "+what, "code", f.Code, "message", f.Message, "error", err)
 	}
 	return false, nil
 }

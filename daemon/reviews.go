@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 // How often a mirror's pull requests are looked at. Whatever the pace: what was said is
 // remembered, and a host is only told what is new.
 const (
-	reviewTimeout = 5 * time.Minute
+	reviewTimeout = 15 * time.Minute // a first clone may be large; one that stands still ends sooner
 	// reviewPause is the least time between two looks, whoever asks for them.
 	reviewPause = 15 * time.Second
 	// movedPause is the same where only the mirrored branch moved: with every edit.
@@ -36,22 +38,27 @@ const (
 type reviews struct {
 	mu      sync.Mutex
 	mirrors map[string]*reviewed // by organization's id
+	left    []string             // organizations whose clones are of no more use
 	more    chan struct{}        // of capacity 1
 }
 
 // reviewed is what a mirror's reviews go by.
 type reviewed struct {
-	settings mirror.Settings
-	began    time.Time   // of the first run here
-	head     mirror.Hash // where the last run left the branch
+	organization string // its slug
+	settings     mirror.Settings
+	head         mirror.Hash // where the last run left the branch
 	// asked: somebody told of a pull request since the host was last asked. unsure: somebody
 	// may have, and the database knows.
 	asked, unsure bool
+	// doubt: something was not as the host had said. It is asked sooner.
+	doubt bool
 	// What the last look left behind.
 	listedAt, heardAt time.Time
 	open              int
 	against           mirror.Hash // the head that all were reviewed against
 
+	// since is when the host was not asked though it was time to, or of the first run here.
+	since     time.Time
 	looked    time.Time
 	notBefore time.Time
 	failures  int
@@ -67,7 +74,19 @@ func newReviews() *reviews {
 func (r *reviews) forget(organizationID string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.mirrors, organizationID)
+	if m := r.mirrors[organizationID]; m != nil {
+		r.left = append(r.left, m.organization)
+		delete(r.mirrors, organizationID)
+		r.wake()
+	}
+}
+
+// wake has the reviewer look what is due. Callers hold the lock.
+func (r *reviews) wake() {
+	select {
+	case r.more <- struct{}{}:
+	default:
+	}
 }
 
 // told notes that a delivery told of a pull request. The run that it nudged looks first.
@@ -89,17 +108,14 @@ func (r *reviews) ran(m *mirror.Mirror, head mirror.Hash, requested bool, now ti
 	known := r.mirrors[m.OrganizationID]
 	switch {
 	case known == nil:
-		known = &reviewed{began: now, settings: m.Settings, unsure: true}
+		known = &reviewed{organization: m.Organization, settings: m.Settings, unsure: true, since: now}
 		r.mirrors[m.OrganizationID] = known
 	case known.settings != m.Settings: // other credentials may do more
 		known.settings, known.asked, known.notBefore, known.failures = m.Settings, true, time.Time{}, 0
 	}
 	known.head = head
 	known.unsure = known.unsure || requested
-	select {
-	case r.more <- struct{}{}:
-	default:
-	}
+	r.wake()
 }
 
 // due is when the mirror's pull requests are to be looked at.
@@ -121,14 +137,15 @@ func (m *reviewed) due() time.Time {
 
 // listDue is when the host is asked for the open pull requests by itself.
 func (m *reviewed) listDue() time.Time {
-	pace, last := listPace, m.listedAt
-	if !m.heardAt.IsZero() {
+	pace := listPace
+	if !m.heardAt.IsZero() && !m.doubt {
 		pace = heardPace
 	}
-	if last.IsZero() {
-		last, pace = m.began, listPace
+	due := m.since.Add(listPace)
+	if next := m.listedAt.Add(pace); next.After(due) {
+		return next
 	}
-	return last.Add(pace)
+	return due
 }
 
 // next is a mirror whose time has come, or how long until there is one.
@@ -148,8 +165,21 @@ func (r *reviews) next(now time.Time) (id string, m reviewed, wait time.Duration
 	return "", reviewed{}, wait
 }
 
+// takeLeft empties the list of those whose clones are of no more use.
+func (r *reviews) takeLeft() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := r.left
+	r.left = nil
+	return left
+}
+
 // review looks at pull requests until ctx ends.
 func (d *Daemon) review(ctx context.Context) {
+	clones := filepath.Join(d.o.Config.DataDir, "reviews")
+	if err := os.RemoveAll(clones); err != nil { // an earlier daemon's
+		d.log.Warn("clones of reviews cannot be removed", "error", err)
+	}
 	again := time.NewTimer(time.Hour)
 	defer again.Stop()
 	for {
@@ -160,6 +190,11 @@ func (d *Daemon) review(ctx context.Context) {
 		case <-again.C:
 		}
 		for {
+			for _, organization := range d.reviews.takeLeft() {
+				if err := os.RemoveAll(filepath.Join(clones, organization)); err != nil {
+					d.log.Warn("a clone of reviews cannot be removed", "error", err)
+				}
+			}
 			id, m, wait := d.reviews.next(d.now())
 			if id == "" {
 				again.Reset(wait)
@@ -193,7 +228,10 @@ func (r *reviews) ended(id string, round *reviewRound, err error, now time.Time)
 		m.listedAt, m.heardAt, m.against, m.open = round.last.ListedAt, round.last.HeardAt, round.last.Head, len(round.last.Reviews)
 	}
 	m.clones = round.known.clones
-	m.asked = m.asked || round.askAgain
+	m.doubt = round.doubt || m.doubt && !round.listed
+	if !round.listed && !m.listDue().After(m.looked) {
+		m.since = m.looked
+	}
 	if m.failures++; err == nil {
 		m.failures, m.notBefore = 0, time.Time{}
 		return

@@ -29,7 +29,7 @@ func TestReviewWithoutTheScope(t *testing.T) {
 		id, source := w.open("feature", command("a", "Theirs"))
 		asked := func(n int) {
 			t.Helper()
-			w.eventually("the host is asked", func() bool { return w.standIn.CountRoutes()[getPulls] == n })
+			w.eventually(fmt.Sprintf("the host is asked %d times", n), func() bool { return w.standIn.CountRoutes()[getPulls] == n })
 		}
 		w.look(11 * time.Minute)
 		asked(1)
@@ -39,7 +39,7 @@ func TestReviewWithoutTheScope(t *testing.T) {
 		asked(1)
 		w.look(24 * time.Hour)
 		asked(2)
-		if n := strings.Count(w.log.String(), "of pull requests the list cannot be had"); n != 1 {
+		if n := strings.Count(w.log.String(), "pull requests cannot be listed: "); n != 1 {
 			t.Errorf("it was said %d times", n)
 		}
 		if report := w.synced(); report["state"] != "ok" {
@@ -69,7 +69,7 @@ func TestReviewWithoutComments(t *testing.T) {
 		w.look(time.Minute)
 		w.eventually("the status", func() bool { return len(w.repo.Statuses(source)) == 1 })
 		w.settled()
-		if n := w.standIn.CountRoutes()[postComment]; n != 1 || strings.Count(w.log.String(), "of pull requests comments cannot be had") != 1 {
+		if n := w.standIn.CountRoutes()[postComment]; n != 1 || strings.Count(w.log.String(), "pull requests get no comment: ") != 1 {
 			t.Errorf("%d comments were tried", n)
 		}
 		allow()

@@ -51,7 +51,7 @@ type Finding struct{ Path, Field, Rule string }
 
 // mostReviewed bounds the entities of a review: their files and rows are in memory together,
 // since deletions and renames must not be told apart.
-const mostReviewed = 10_000
+const mostReviewed = 5000
 
 // Review tells what a merge of source into head, the mirrored branch's commit, would come
 // to; the clone has both. It writes nothing but the merge, into the clone's object store.
