@@ -18,7 +18,7 @@ func networkFault(message string, err error) *mirror.Fault {
 	return &mirror.Fault{
 		Code:    mirror.CodeNetworkUnreachable,
 		Message: message,
-		Remedy:  "It is tried again by itself. If it lasts, check the git URL, DNS, proxy and firewall of this machine, and the host's status page.",
+		Remedy:  "It is tried again by itself. If it lasts, `confmirror check` tells names, proxy, firewall and certificates apart; see the host's status page, too.",
 		Class:   mirror.Transient,
 		Err:     err,
 	}
@@ -82,6 +82,21 @@ func refusal(a *answer, r *request) error {
 		return networkFault("The git server redirects.", cause)
 	default:
 		return networkFault(fmt.Sprintf("The git server answers %d %s.", code, http.StatusText(code)), cause)
+	}
+}
+
+// refusedElsewhere tells of a refusal by the server that a redirect led to: it knows nothing
+// of the credentials, so nothing that it says is about them.
+func (t *transport) refusedElsewhere(err error) error {
+	f := mirror.AsFault(err)
+	if f.Class != mirror.Permanent {
+		return err
+	}
+	there := t.base.Scheme + "://" + t.base.Host
+	return &mirror.Fault{
+		Code: mirror.CodeConnectionFailed, Class: mirror.Permanent, Err: f.Err,
+		Message: "The git server redirects to " + there + ", which refuses access: credentials go to the server of git_url only.",
+		Remedy:  "Set git_url to " + there + " (and api_url and oauth_url, if they moved too) if the repository is there now, or have the redirect removed.",
 	}
 }
 

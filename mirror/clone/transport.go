@@ -145,8 +145,13 @@ type beatingBody struct {
 	begun time.Time
 }
 
+// sendStep is how much of a body is sent between two beats: little, for on a slow line
+// even that may take most of a minute.
+const sendStep = 4 << 10
+
 func (b *beatingBody) Read(p []byte) (int, error) {
 	b.pulse.beat()
+	p = p[:min(len(p), sendStep)]
 	if b.sent == 0 {
 		b.begun = time.Now()
 	}
@@ -182,6 +187,9 @@ func (t *transport) do(ctx context.Context, r *request) (*answer, error) {
 		}
 		retry := a.StatusCode == http.StatusUnauthorized && !renew && t.authenticates()
 		err = refusal(a, r)
+		if t.cred != nil && !t.authenticates() {
+			err = t.refusedElsewhere(err)
+		}
 		a.Close()
 		if !retry {
 			return nil, err

@@ -112,7 +112,7 @@ func TestSlowTransfersAreNotCut(t *testing.T) {
 	rand.NewChaCha8([32]byte{}).Read(noise)
 	want := s.commit("main", files{"toolkits/a.json": string(noise[:10<<10])})
 	synctest.Test(t, func(t *testing.T) {
-		w := slowWorld(t, s, time.Second, func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+		w := slowWorld(t, s, 10*time.Second, func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
 			answer := httptest.NewRecorder()
 			next.ServeHTTP(answer, r)
 			inDrops(rw, answer, 100, 55*time.Second)

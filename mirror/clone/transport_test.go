@@ -29,10 +29,12 @@ func TestRefusals(t *testing.T) {
 		says, helps string
 	}{
 		{"bad token", 401, "", "Invalid credentials", mirror.CodeConnectionFailed, mirror.Permanent, mirror.ConnectionFailedMessage, "client secret"},
+		{"bad password", 401, "", "Invalid username or password", mirror.CodeConnectionFailed, mirror.Permanent, mirror.ConnectionFailedMessage, "client secret"},
 		{"no access", 401, "", "You may not have access to this repository or it no longer exists in this workspace. If you think", mirror.CodeRepositoryNotFound, mirror.Permanent, "You may not have access", "Workspace"},
 		{"scope", 403, "", "Your credentials lack one or more required privilege scopes.\nmore", mirror.CodePermissionDenied, mirror.Permanent, "privilege scopes.", "Repositories: Read and Write"},
 		{"allow list", 403, "", "To access this repository, an admin must whitelist your IP.", mirror.CodePermissionDenied, mirror.Permanent, "whitelist your IP", "allow-list"},
 		{"two-step", 403, "", "To access this repository, enable two-step authentication.", mirror.CodePermissionDenied, mirror.Permanent, "two-step", "two-step"},
+		{"no repository or no access", 403, "", "The requested repository either does not exist or you do not have access. If you believe this repository exists and you have access, make sure you're authenticated.", mirror.CodePermissionDenied, mirror.Permanent, "does not exist or you do not have access", "access to the repository"},
 		{"forbidden page", 403, "Content-Type: text/html", "<!DOCTYPE html><h1>no</h1>", mirror.CodePermissionDenied, mirror.Permanent, "refuses access", ""},
 		{"not found", 404, "", "", mirror.CodeRepositoryNotFound, mirror.Permanent, "does not exist", ""},
 		{"gone", 410, "", "App passwords are deprecated and must be replaced with API tokens.", mirror.CodePermissionDenied, mirror.Permanent, "App passwords", "OAuth"},
@@ -41,7 +43,7 @@ func TestRefusals(t *testing.T) {
 		{"unavailable", 503, "Retry-After: 17", "", mirror.CodeNetworkUnreachable, mirror.Transient, "503", ""},
 		{"web page", 200, "Content-Type: text/html", "<html>login</html>", mirror.CodeNetworkUnreachable, mirror.Transient, "web page", ""},
 		{"noise", 200, "Content-Type: application/x-git-upload-pack-advertisement", "zzzzhello", mirror.CodeNetworkUnreachable, mirror.Transient, "makes no sense", ""},
-		{"empty", 200, "Content-Type: application/x-git-upload-pack-result", "", mirror.CodeNetworkUnreachable, mirror.Transient, "cut off", ""},
+		{"empty", 200, "Content-Type: application/x-git-upload-pack-result", "", mirror.CodeNetworkUnreachable, mirror.Transient, "cut off", "confmirror check"},
 		{"redirect for ever", 302, "Location: /ws/repo.git/info/refs?service=git-upload-pack", "", mirror.CodeNetworkUnreachable, mirror.Transient, "redirects", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -210,6 +212,31 @@ func TestRedirects(t *testing.T) {
 	}
 	_, err := w.Remote(ctx)
 	fault(t, err, mirror.CodeNetworkUnreachable, mirror.Transient)
+}
+
+// Credentials stay where they belong, and the fault says that this is why: nobody looks for
+// a redirect when told to check a client secret.
+func TestRedirectToAServerThatWantsCredentials(t *testing.T) {
+	for _, status := range []int{401, 403, 404} {
+		target := newServer(t)
+		target.around = func(rw http.ResponseWriter, r *http.Request, _ http.Handler) {
+			rw.Header().Set("WWW-Authenticate", `Basic realm="other"`)
+			http.Error(rw, "Invalid credentials", status)
+		}
+		creds := &tokens{good: "t", give: []string{"t"}}
+		w := newWorld(t, func(o *clone.Options) { o.Credentials = creds })
+		w.around = func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+			http.Redirect(rw, r, target.URL+r.URL.RequestURI(), http.StatusFound)
+		}
+		_, err := w.Remote(ctx)
+		f := fault(t, err, mirror.CodeConnectionFailed, mirror.Permanent)
+		if !strings.Contains(f.Message, "redirects to "+target.URL+",") || !strings.Contains(f.Remedy, "git_url to "+target.URL+" ") || strings.Contains(f.Message, "repo.git") {
+			t.Errorf("%d: message %q, remedy %q", status, f.Message, f.Remedy)
+		}
+		if creds.renewed != 0 {
+			t.Errorf("%d: the token was renewed for a server that never saw it", status)
+		}
+	}
 }
 
 func TestUserAgentLooksLikeGit(t *testing.T) {
