@@ -68,7 +68,7 @@ type PullRequests interface {
 	PullRequest(ctx context.Context, id int64) (PullRequest, error)
 	// DescribePullRequest gives an open one another title and description. Reviewers and
 	// whatever else it has stay: one request to look, one to write unless nothing
-	// changes. ErrGone, ErrClosed.
+	// changes, and one more to leave off reviewers whom the host no longer takes. ErrGone, ErrClosed.
 	DescribePullRequest(ctx context.Context, id int64, title, description string) (PullRequest, error)
 	// DeclinePullRequest closes an open one for good. ErrGone, ErrClosed.
 	DeclinePullRequest(ctx context.Context, id int64) (PullRequest, error)

@@ -111,6 +111,15 @@ func (e *APIError) field(name string) bool {
 	return fields[name] != nil
 }
 
+// fieldTexts are what the refusal says of a field; none if it says it in another form.
+func (e *APIError) fieldTexts(name string) []string {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(e.Fields, &fields)
+	var texts []string
+	_ = json.Unmarshal(fields[name], &texts)
+	return texts
+}
+
 // words are all that the refusal says: the message, and what it says of fields.
 func (e *APIError) words() string {
 	const deepest = 3 // {"reviewers": ["..."]}

@@ -3,6 +3,7 @@ package bitbucket
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/confmirror/confmirror/mirror"
@@ -41,6 +42,22 @@ func reviewersFault(err error) error {
 	return because(f, mirror.ErrReviewers,
 		"Bitbucket does not take the pull request's reviewers: "+e.words(),
 		"Take those who left off the pull request's reviewers, or off the repository's default reviewers.")
+}
+
+// withoutRefused takes those off a pull request's reviewers whom a refusal names, by id or by
+// name: somebody who left the workspace would keep the text from ever being changed again.
+// Who shares a name with another reviewer stays, for it may be the wrong one.
+func withoutRefused(reviewers []reviewer, texts []string) []reviewer {
+	left := slices.Clone(reviewers)
+	for _, text := range texts {
+		named := func(r reviewer) bool {
+			return r.UUID != "" && strings.HasPrefix(text, r.UUID+" is ") || r.Name != "" && strings.HasPrefix(text, r.Name+" is ")
+		}
+		if i := slices.IndexFunc(left, named); i >= 0 && !slices.ContainsFunc(left[i+1:], named) {
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	return left
 }
 
 // gone tells of something below a repository that is not there. A 404 that speaks of

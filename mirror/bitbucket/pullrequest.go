@@ -32,7 +32,7 @@ type pull struct {
 	Source      pullEnd    `json:"source"`
 	Destination pullEnd    `json:"destination"`
 	MergeCommit *commitRef `json:"merge_commit"`
-	Reviewers   []account  `json:"reviewers"`
+	Reviewers   []reviewer `json:"reviewers"`
 	UpdatedOn   time.Time  `json:"updated_on"`
 	Links       htmlLinks  `json:"links"`
 }
@@ -54,6 +54,10 @@ type (
 	}
 	account struct {
 		UUID string `json:"uuid"`
+	}
+	reviewer struct {
+		account
+		Name string `json:"display_name"`
 	}
 	htmlLinks struct {
 		HTML struct {
@@ -226,10 +230,24 @@ func (c *Client) DescribePullRequest(ctx context.Context, id int64, title, descr
 	case p.Title == title && sameText(p.Description, description):
 		return read, nil
 	}
-	write := pullWrite{Title: title, Description: description, CloseSource: p.CloseSource, Draft: p.Draft, Reviewers: p.Reviewers}
-	err = c.send(ctx, request{
-		method: http.MethodPut, address: c.repository("pullrequests", decimal(id)), scope: scopePullWrite, body: write,
-	}, &p)
+	write := pullWrite{Title: title, Description: description, CloseSource: p.CloseSource, Draft: p.Draft}
+	reviewers := p.Reviewers
+	send := func() error {
+		write.Reviewers = nil
+		for _, r := range reviewers {
+			write.Reviewers = append(write.Reviewers, r.account)
+		}
+		return c.send(ctx, request{
+			method: http.MethodPut, address: c.repository("pullrequests", decimal(id)), scope: scopePullWrite, body: write,
+		}, &p)
+	}
+	err = send()
+	if _, e := refusal(err); e != nil {
+		if left := withoutRefused(reviewers, e.fieldTexts("reviewers")); len(left) < len(reviewers) {
+			reviewers = left
+			err = send()
+		}
+	}
 	if err != nil {
 		return read, gone(reviewersFault(err), fmt.Sprintf("pull request %d", id))
 	}

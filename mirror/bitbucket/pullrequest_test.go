@@ -2,6 +2,7 @@ package bitbucket_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
@@ -107,14 +109,68 @@ func TestDescribeKeepsTheRest(t *testing.T) {
 		t.Errorf("%+v", is)
 	}
 
-	// A reviewer who left: the host refuses the whole update, and says whom.
-	if err := repo.EditPullRequest(1, func(p *bitbuckettest.PullRequest) { p.Reviewers = []string{"{left}"} }); err != nil {
+	// A reviewer who left is taken off, the other stays, and the text is changed.
+	if err := repo.EditPullRequest(1, func(p *bitbuckettest.PullRequest) { p.Reviewers = []string{"{left}", reviewer} }); err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.DescribePullRequest(ctx, 1, "T", "D")
-	f := wantFault(t, err, mirror.CodeRequestRefused, mirror.Permanent, "reviewers")
-	if !errors.Is(err, mirror.ErrReviewers) || !strings.Contains(f.Message, "{left} is not a member") {
-		t.Error(f.Message)
+	s.ResetRequests()
+	p, err = c.DescribePullRequest(ctx, 1, "T", "D")
+	if err != nil || p.Title != "T" || !cmp.Equal(p.Reviewers, []string{reviewer}) {
+		t.Errorf("%+v %v", p, err)
+	}
+	wantRoutes(t, s, map[string]int{"GET pullrequests/{id}": 1, "PUT pullrequests/{id}": 2})
+}
+
+// Whom the host does not name well enough stays, and the refusal is told.
+func TestReviewersWhoAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		left []string // that the second request names; nil: there is none
+	}{
+		"by name":       {`["Ada is not a member of this workspace and cannot be added to this pull request"]`, []string{"{eve}", "{ann}", "{ann2}"}},
+		"the author":    {`["{eve} is the author and cannot be included as a reviewer."]`, []string{"{ada}", "{ann}", "{ann2}"}},
+		"two":           {`["Ada is not a member", "Eve is not a member"]`, []string{"{ann}", "{ann2}"}},
+		"a shared name": {`["Ann is not a member of this workspace and cannot be added to this pull request"]`, nil},
+		"nobody named":  {`["Malformed reviewers list"]`, nil},
+		"a longer name": {`["Adam is not a member of this workspace and cannot be added to this pull request"]`, nil},
+		"not a list":    {`"Ada is not a member"`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const pull = `{"id":1,"title":"old","state":"OPEN","reviewers":[{"uuid":"{ada}","display_name":"Ada"},{"uuid":"{eve}","display_name":"Eve"},{"uuid":"{ann}","display_name":"Ann"},{"uuid":"{ann2}","display_name":"Ann"}]}`
+			var sent [][]string
+			f, err := bitbucket.NewClient(bitbucket.Target{
+				Workspace: "acme-corp", Slug: "webrix-sync", URL: "https://api.example.com/2.0",
+				HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					if r.Method != http.MethodPut {
+						return answer(200, "application/json", pull), nil
+					}
+					var put struct{ Reviewers []map[string]string }
+					if err := json.NewDecoder(r.Body).Decode(&put); err != nil {
+						return nil, err
+					}
+					var ids []string
+					for _, reviewer := range put.Reviewers {
+						ids = append(ids, reviewer["uuid"])
+					}
+					if sent = append(sent, ids); len(sent) > 1 {
+						return answer(200, "application/json", pull), nil
+					}
+					return answer(400, "application/json", said+`"Bad request","fields":{"reviewers":`+c.body+`}}}`), nil
+				})},
+			}, bitbucket.NewStaticToken(mirror.NewSecret("token")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = f.DescribePullRequest(t.Context(), 1, "T", "D")
+			if c.left == nil {
+				wantFault(t, err, mirror.CodeRequestRefused, mirror.Permanent, "reviewers")
+				if !errors.Is(err, mirror.ErrReviewers) || len(sent) != 1 {
+					t.Errorf("%v, sent %v", err, sent)
+				}
+			} else if err != nil || len(sent) != 2 || !cmp.Equal(sent[1], c.left) {
+				t.Errorf("%v, sent %v", err, sent)
+			}
+		})
 	}
 }
 

@@ -75,7 +75,7 @@ func transportFault(what string, u *url.URL, err error) *mirror.Fault {
 		message = "The name " + dns.Name + " cannot be resolved."
 	}
 	f := unreachable(message, fmt.Errorf("%s: %w", u.Host, err))
-	f.Remedy = "It will be tried again. If this lasts, check the network, DNS, proxy and firewall between this machine and " + u.Host + "."
+	f.Remedy = "It will be tried again. If this lasts, `confmirror check` tells apart the network, DNS, proxy, firewall and certificates between this machine and " + u.Host + "."
 	return f
 }
 
