@@ -19,8 +19,8 @@
 // # Beside the runs
 //
 // What a mirror can do without is done beside its runs, which never wait for it: a commit's
-// status (verdicts.go), the repository's webhook (webhooks.go), and the record of what was
-// delivered (deliveries.go). Pushes and deliveries are compared after each run (silence.go);
+// status (verdicts.go), the repository's webhook (webhooks.go), the record of what was
+// delivered (deliveries.go), and reviews of pull requests, in clones of their own (reviews.go). Pushes and deliveries are compared after each run (silence.go);
 // the outcome decides how often a mirror is polled (polls.go).
 //
 // # Failure

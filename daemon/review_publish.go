@@ -66,16 +66,21 @@ func (r *reviewRound) comment(ctx context.Context, review *db.Review, said revie
 	return err
 }
 
-// newComment makes a comment, or takes up the one whose answer was lost.
+// newComment makes a comment, or takes up the one whose answer was lost. Somebody else's
+// that looks like it cannot be changed, and keeps nobody from being told.
 func (r *reviewRound) newComment(ctx context.Context, review *db.Review, text string) error {
 	c, err := r.remote.host.FindComment(ctx, review.PullRequest, reviewMarker(r.mirror))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case c != nil:
-		review.Comment = c.ID
+	}
+	if c != nil {
 		_, err := r.remote.host.UpdateComment(ctx, review.PullRequest, c.ID, text)
-		return err
+		if err == nil {
+			review.Comment = c.ID
+		}
+		if _, scope := errors.AsType[*mirror.ScopeError](err); err == nil || scope || mirror.AsFault(err).Class == mirror.Transient {
+			return err
+		}
 	}
 	made, err := r.remote.host.CreateComment(ctx, review.PullRequest, text)
 	review.Comment = made.ID

@@ -120,7 +120,17 @@ func (r *reviewRound) ask(ctx context.Context) error {
 		r.last.Reviews = append(r.last.Reviews, review)
 	}
 	r.listed = true
-	return r.record(ctx)
+	if err := r.record(ctx); err != nil {
+		return err
+	}
+	for _, review := range r.last.Reviews {
+		if review != before[review.PullRequest] {
+			if err := r.d.db.RecordReview(ctx, r.mirror, review); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // record remembers the look; reviews are remembered as they are made.
@@ -129,15 +139,7 @@ func (r *reviewRound) record(ctx context.Context) error {
 	for i, review := range r.last.Reviews {
 		ids[i] = review.PullRequest
 	}
-	if err := r.d.db.RecordReviewRound(ctx, r.mirror, r.last.ReviewRound, ids); err != nil || !r.listed {
-		return err
-	}
-	for _, review := range r.last.Reviews {
-		if err := r.d.db.RecordReview(ctx, r.mirror, review); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.d.db.RecordReviewRound(ctx, r.mirror, r.last.ReviewRound, ids)
 }
 
 func (r *reviewRound) cloneDir() string {

@@ -126,6 +126,34 @@ func TestReviewOfHostileNames(t *testing.T) {
 	})
 }
 
+// A comment that was made though its answer was lost is taken up; one that somebody else made
+// look like it is not ours to change.
+func TestReviewFindsItsComment(t *testing.T) {
+	for name, forged := range map[string]bool{"lost": false, "forged": true} {
+		t.Run(name, func(t *testing.T) {
+			eachReview(t, nil, func(w *reviewWorld) {
+				w.listen()
+				w.commit(command("a", "A"))
+				w.synced()
+				id, source := w.open("feature", command("a", "Theirs"))
+				_, err := w.repo.Comment(id, mirror.CommentMarker("review")+"\n\nAll is well.")
+				w.must(err)
+				want := 1
+				if forged {
+					want = 2
+					w.standIn.Inject(bitbuckettest.Fault{Route: putComment, Times: 1, Status: 403, Header: http.Header{"Content-Type": {"application/json"}},
+						Body: `{"type":"error","error":{"message":"Forbidden"}}`}, bitbuckettest.EndpointREST)
+				}
+				w.look(time.Minute)
+				w.eventually("the comment", func() bool {
+					all := w.repo.PullRequest(id).Comments
+					return len(all) == want && strings.Contains(all[want-1].Text, string(source[:12]))
+				})
+			})
+		})
+	}
+}
+
 // Of hundreds of errors the first are listed.
 func TestReviewOfManyErrors(t *testing.T) {
 	eachReview(t, nil, func(w *reviewWorld) {

@@ -55,6 +55,23 @@ func TestReviewFindsWhatFollows(t *testing.T) {
 	})
 }
 
+// A rename keeps its row, and is followed on the branch afterwards.
+func TestReviewOfARename(t *testing.T) {
+	eachReview(t, nil, func(w *reviewWorld) {
+		w.listen()
+		w.commit(command("old", "N"), bitbuckettest.Write("toolkits/t.json", `{"slug":"t","name":"N","commands":["old"]}`),
+			bitbuckettest.Write("skills/s/SKILL.md", "---\nname: s\ndescription: D\n---\n"), bitbuckettest.Write("skills/s/more.md", "More"))
+		w.synced()
+		id, source := w.open("feature", bitbuckettest.Remove("commands/old.json"), command("new", "N"), bitbuckettest.Remove("skills/s/SKILL.md"))
+		w.look(time.Minute)
+		_, text := w.review(id, source)
+		w.says(text, "- rename command `new`: `was old`", "- `skills/s`: `EMPTY_DIRECTORY`", "**Afterwards confmirror commits:**\n\n- merge toolkit `t`")
+		if strings.Contains(text, "delete") {
+			t.Errorf("%s", text)
+		}
+	})
+}
+
 // Edits that wait for their export are no part of what the merge does, but where it meets them.
 func TestReviewBesidePendingEdits(t *testing.T) {
 	eachReview(t, nil, func(w *reviewWorld) {
