@@ -20,7 +20,6 @@ const (
 	CodeRepositoryFull        = "REPOSITORY_FULL"
 	CodeSignedCommitsRequired = "SIGNED_COMMITS_REQUIRED"
 	CodeAlreadyConnected      = "ALREADY_CONNECTED"
-	CodeDatabaseCopied        = "DATABASE_COPIED"
 	CodeNothingEligible       = "NOTHING_ELIGIBLE"
 	// CodeRequestRefused: the host's REST interface does not take what it was asked for; its
 	// text is shown. Git is not concerned.

@@ -210,3 +210,34 @@ func TestTestsNeitherSleepNorSkip(t *testing.T) {
 		})
 	}
 }
+
+// Whoever meets a code looks for it in the README: each has a row there, with what it
+// means and what to do.
+func TestReadmeExplainsEveryCode(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile("(?m)^\\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \\| [^|]+ \\| [^|]+ \\|$")
+	explained := map[string]bool{}
+	for _, match := range row.FindAllStringSubmatch(string(readme), -1) {
+		for code := range strings.SplitSeq(match[1], ", ") {
+			explained[strings.Trim(code, "`")] = true
+		}
+	}
+	for _, path := range []string{"mirror/fault.go", "mirror/document/problem.go"} {
+		source, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes := regexp.MustCompile(`(?m)^\t\w+ +(?:Code )?= "([A-Z_]+)"$`).FindAllStringSubmatch(string(source), -1)
+		if len(codes) < 6 {
+			t.Errorf("%s: %d codes only; they stand elsewhere now", path, len(codes))
+		}
+		for _, code := range codes {
+			if !explained[code[1]] {
+				t.Errorf("%s (%s) has no row in README.md", code[1], path)
+			}
+		}
+	}
+}

@@ -118,7 +118,7 @@ func faultStatus(f *mirror.Fault) int {
 	switch f.Code {
 	case mirror.CodeDatabaseFailed, mirror.CodeCloneFailed:
 		return http.StatusServiceUnavailable
-	case mirror.CodeAlreadyConnected, mirror.CodeDatabaseCopied, mirror.CodeDeletionsHeld:
+	case mirror.CodeAlreadyConnected, mirror.CodeDeletionsHeld:
 		return http.StatusConflict
 	case mirror.CodeInternal:
 		return http.StatusInternalServerError
