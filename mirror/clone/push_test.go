@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -262,6 +263,32 @@ func TestPushLargeProbesFirst(t *testing.T) {
 	fsck(t, w.bare)
 	if creds.renewed != 1 {
 		t.Errorf("renewed %d times", creds.renewed)
+	}
+}
+
+// A token that was good for the probe and is not for the push itself is renewed once, and
+// the push goes out again whole.
+func TestTokenThatExpiresBeforeTheBody_C1(t *testing.T) {
+	creds := &tokens{good: "t1", give: []string{"t1", "t2"}}
+	w := newWorld(t, func(o *clone.Options) { o.Credentials = creds })
+	pushes := 0
+	w.around = func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/git-receive-pack") {
+			pushes++
+			creds.good = "t2"
+		}
+		creds.guard(rw, r, next)
+	}
+	f := files{}
+	noise := make([]byte, 2<<20)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	for i := range 4 {
+		f[fmt.Sprintf("skills/s/f%d", i)] = string(noise[i<<19 : (i+1)<<19])
+	}
+	w.push(t, "", f)
+	fsck(t, w.bare)
+	if creds.renewed != 1 || pushes != 2 {
+		t.Errorf("renewed %d times, pushed %d times", creds.renewed, pushes)
 	}
 }
 
