@@ -49,8 +49,9 @@ func refusal(a *answer, r *request) error {
 		return otherwise
 	}
 	switch code := a.StatusCode; {
-	case code == http.StatusUnauthorized && containsFold(string(raw), "may not have access to this repository or it no longer exists"):
-		return notFound(text, cause)
+	case code == http.StatusNotFound || code < 500 && containsFold(string(raw), "may not have access to this repository or it no longer exists",
+		"either does not exist or you do not have access"):
+		return notFound(text, cause) // which status it comes with differs
 	case code == http.StatusUnauthorized:
 		return &mirror.Fault{
 			Code: mirror.CodeConnectionFailed, Message: mirror.ConnectionFailedMessage, Class: mirror.Permanent, Err: cause,
@@ -61,8 +62,6 @@ func refusal(a *answer, r *request) error {
 			Code: mirror.CodePermissionDenied, Class: mirror.Permanent, Err: cause,
 			Message: shown("The git server refuses access to the repository."), Remedy: permissionRemedy(string(raw)),
 		}
-	case code == http.StatusNotFound:
-		return notFound(text, cause)
 	case code == http.StatusGone:
 		return &mirror.Fault{
 			Code: mirror.CodePermissionDenied, Class: mirror.Permanent, Err: cause,

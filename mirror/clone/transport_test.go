@@ -34,7 +34,7 @@ func TestRefusals(t *testing.T) {
 		{"scope", 403, "", "Your credentials lack one or more required privilege scopes.\nmore", mirror.CodePermissionDenied, mirror.Permanent, "privilege scopes.", "Repositories: Read and Write"},
 		{"allow list", 403, "", "To access this repository, an admin must whitelist your IP.", mirror.CodePermissionDenied, mirror.Permanent, "whitelist your IP", "allow-list"},
 		{"two-step", 403, "", "To access this repository, enable two-step authentication.", mirror.CodePermissionDenied, mirror.Permanent, "two-step", "two-step"},
-		{"no repository or no access", 403, "", "The requested repository either does not exist or you do not have access. If you believe this repository exists and you have access, make sure you're authenticated.", mirror.CodePermissionDenied, mirror.Permanent, "does not exist or you do not have access", "access to the repository"},
+		{"no repository or no access", 403, "", "The requested repository either does not exist or you do not have access. If you believe this repository exists and you have access, make sure you're authenticated.", mirror.CodeRepositoryNotFound, mirror.Permanent, "does not exist or you do not have access", "Workspace"},
 		{"forbidden page", 403, "Content-Type: text/html", "<!DOCTYPE html><h1>no</h1>", mirror.CodePermissionDenied, mirror.Permanent, "refuses access", ""},
 		{"not found", 404, "", "", mirror.CodeRepositoryNotFound, mirror.Permanent, "does not exist", ""},
 		{"gone", 410, "", "App passwords are deprecated and must be replaced with API tokens.", mirror.CodePermissionDenied, mirror.Permanent, "App passwords", "OAuth"},

@@ -21,13 +21,10 @@ func (rep *report) verdict(ref string) error {
 	cause := errors.New("push refused: " + cleanText(reason+" "+rep.text))
 	said := reason + "\n" + rep.text
 	switch {
-	case containsFold(said, "permission denied to update branch", "can only be modified through pull requests",
-		"permission denied to create branch", "not allowed to create a branch"):
-		return &mirror.Fault{
-			Code: mirror.CodeBranchRestricted, Class: mirror.Permanent, Err: cause,
-			Message: "The branch does not take direct pushes: " + rep.shown(reason),
-			Remedy:  "Allow the consumer or token to write to the branch, or set push to pull-request or auto. Access tokens cannot be put on a branch restriction's list in Bitbucket Cloud.",
-		}
+	case containsFold(said, "can only be modified through pull requests"):
+		return rep.restricted(reason, cause, "Make an exception for the token's user in the repository's settings under Branch permissions")
+	case containsFold(said, "permission denied to update branch", "permission denied to create branch", "not allowed to create a branch", "branch restrictions"):
+		return rep.restricted(reason, cause, "Lift the restriction in the repository's settings under Branch restrictions: no OAuth consumer or token can be exempted from it")
 	case containsFold(said, "over the size limit", "exceeds maximum allowed size", "exceeds the maximum allowed size"):
 		return &mirror.Fault{
 			Code: mirror.CodeRepositoryFull, Class: mirror.Permanent, Err: cause,
@@ -52,6 +49,15 @@ func (rep *report) verdict(ref string) error {
 		f.Class = mirror.Transient // the remote could not store the pack: its disk, or a broken transfer
 	}
 	return f
+}
+
+// restricted: the branch takes no direct pushes, from us at least.
+func (rep *report) restricted(reason string, cause error, lift string) *mirror.Fault {
+	return &mirror.Fault{
+		Code: mirror.CodeBranchRestricted, Class: mirror.Permanent, Err: cause,
+		Message: "The branch does not take direct pushes: " + rep.shown(reason),
+		Remedy:  lift + ". Or set push to pull-request or auto, or mirror another branch.",
+	}
 }
 
 // staleReason: the words git and others have for a lost compare-and-swap.
