@@ -11,6 +11,7 @@ import (
 	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket"
 	"github.com/confmirror/confmirror/mirror/clone"
 )
 
@@ -93,9 +94,7 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook Webhook
 	if rules, ok := p.remote.host.(mirror.Restrictions); ok {
 		p.try(ctx, "rules", []string{"repository", "branch"}, func() (web.TestStep, error) { return p.rules(ctx, rules) })
 	}
-	p.try(ctx, "write", []string{"git"}, func() (web.TestStep, error) {
-		return said("The credentials may push to the repository."), clone.ProbePush(ctx, s.CloneURL(), p.remote.credentials, c.git)
-	})
+	p.try(ctx, "write", []string{"git"}, func() (web.TestStep, error) { return p.write(ctx) })
 	if hooks, ok := p.remote.host.(mirror.Hooks); ok {
 		p.try(ctx, "webhook", []string{"repository"}, func() (web.TestStep, error) { return p.registered(ctx, hooks), nil })
 	}
@@ -153,6 +152,10 @@ func (p *probe) token(ctx context.Context) (web.TestStep, error) {
 	if !p.settings.AccessToken.IsZero() {
 		return said("An access token is set; whether it is good shows when it is used."), err
 	}
+	if t, ok := p.remote.credentials.(*bitbucket.TokenSource); ok && err == nil && t.Lacking() != "" {
+		return remark("The credentials are accepted, and lack permissions that confmirror uses.",
+			"Give the OAuth consumer these, too: "+t.Lacking()+". What needs them, pushes or pull requests, is refused until then."), nil
+	}
 	return said("The credentials are accepted."), err
 }
 
@@ -182,7 +185,7 @@ func (p *probe) branch() (web.TestStep, error) {
 		return web.TestStep{}, &mirror.Fault{
 			Code:    mirror.CodeBranchNotFound,
 			Message: fmt.Sprintf("The branch %q does not exist in the repository.", branch),
-			Remedy:  "Create the branch, or name another one.",
+			Remedy:  "Create the branch, or name another one" + inBrackets(mainIs(main)) + ".",
 			Class:   mirror.Permanent,
 		}
 	}
@@ -190,6 +193,13 @@ func (p *probe) branch() (web.TestStep, error) {
 		return said("The branch %s is there.", branch), nil
 	}
 	return said("The branch %s is there; the repository's main branch is %s.", branch, main), nil
+}
+
+func mainIs(branch string) string {
+	if branch == "" {
+		return ""
+	}
+	return "the repository's main branch is " + branch
 }
 
 // places are the hosts that the connection leads to, each once.

@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"context"
+	"errors"
 
 	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/clone"
 )
 
 // rules asks whether the branch takes our pushes, as far as the credentials let us know.
@@ -27,5 +29,31 @@ func (p *probe) rules(ctx context.Context, host mirror.Restrictions) (web.TestSt
 	case rules.Known:
 		return said("No restriction keeps pushes from the branch %s.", branch), nil
 	}
-	return said("These credentials may not read restrictions: whether the branch %s has one shows with the first push.", branch), nil
+	if p.refs.Empty {
+		return said("These credentials may not read restrictions: whether the branch %s has one shows with the first push.", branch), nil
+	}
+	return said("These credentials may not read restrictions: whether the branch %s has one is tried next.", branch), nil
+}
+
+// write asks whether pushes are taken: by the repository, and by the branch as far as a
+// push tells that cannot succeed.
+func (p *probe) write(ctx context.Context) (web.TestStep, error) {
+	at, credentials, client := p.settings.CloneURL(), p.remote.credentials, p.connector.git
+	if err := clone.ProbePush(ctx, at, credentials, client); err != nil {
+		return web.TestStep{}, err
+	}
+	branch := p.mirrored()
+	head := p.refs.Branches[branch]
+	if _, restricted := p.lost["rules"]; head == "" || restricted {
+		return said("The credentials may push to the repository."), nil
+	}
+	err := clone.TryPush(ctx, at, branch, head, credentials, client)
+	f, told := errors.AsType[*mirror.Fault](err)
+	switch {
+	case told && f.Code == mirror.CodeBranchRestricted && p.settings.Push != mirror.PushDirect:
+		return said("The credentials may push to the repository, and the branch %s takes no direct pushes: changes go into a pull request.", branch), nil
+	case told && f.Code == mirror.CodePushRefused: // by a hook that may judge what confmirror writes in another way
+		return remark("The credentials may push to the repository. A push to the branch "+branch+" that was only tried: "+f.Message, f.Remedy), nil
+	}
+	return said("The credentials may push to the branch %s.", branch), err
 }

@@ -22,7 +22,8 @@ func TestProbeOfAGoodConnection(t *testing.T) {
 	p.says(result, "branch", "The branch main is there.", "")
 	p.says(result, "tls", "Plain http", "")
 	p.says(result, "delivery", p.webhook, "")
-	p.says(result, "rules", "whether the branch main has one shows with the first push", "")
+	p.says(result, "rules", "whether the branch main has one is tried next", "")
+	p.says(result, "write", "The credentials may push to the branch main.", "")
 	p.says(result, "webhook", "entered by hand: "+p.webhook, "")
 
 	p.settings.ClientID, p.settings.ClientSecret = "", mirror.Secret{}
@@ -85,6 +86,30 @@ func TestProbeOfTheToken(t *testing.T) {
 	}
 }
 
+// What the setup asks for and the consumer was not given.
+func TestProbeOfTheScopes(t *testing.T) {
+	for name, test := range map[string]struct {
+		scopes []string
+		legacy bool
+		remedy string
+	}{
+		"all":                {[]string{"repository", "repository:write", "pullrequest", "pullrequest:write"}, false, ""},
+		"all by the highest": {[]string{"pullrequest:write"}, false, ""},
+		"no pull requests":   {[]string{"repository:write"}, false, "these, too: Pull requests: Read (pullrequest), Pull requests: Write (pullrequest:write)."},
+		"reads alone":        {[]string{"pullrequest", "repository:write"}, true, "these, too: Pull requests: Write (pullrequest:write)."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProbed(t)
+			p.standIn.SetLegacyTokens(test.legacy)
+			c := p.standIn.AddConsumer(bitbuckettest.Consumer{Workspace: "acme-corp", Scopes: test.scopes})
+			p.settings.ClientID, p.settings.ClientSecret = c.Key, mirror.NewSecret(c.Secret)
+			result := p.test()
+			p.wants(result, map[string]string{"token": map[bool]string{true: "ok", false: "note"}[test.remedy == ""]})
+			p.says(result, "token", "The credentials are accepted", test.remedy)
+		})
+	}
+}
+
 func TestProbeOfTheRepository(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil                 func(p *probed)
@@ -105,13 +130,15 @@ func TestProbeOfTheRepository(t *testing.T) {
 			p.standIn.Inject(bitbuckettest.AddressBlocked(), bitbuckettest.EndpointFetchRefs, bitbuckettest.EndpointFetch)
 		}, map[string]string{"git": mirror.CodePermissionDenied, "branch": "-", "write": "-"}, "git", "whitelist your IP", "allow-list"},
 		"a branch that is not there": {func(p *probed) { p.settings.Branch = "gone" },
-			map[string]string{"branch": mirror.CodeBranchNotFound}, "branch", `The branch "gone" does not exist`, "Create the branch"},
+			map[string]string{"branch": mirror.CodeBranchNotFound}, "branch", `The branch "gone" does not exist`, "name another one (the repository's main branch is main)."},
+		"no REST interface there": {func(p *probed) { p.settings.APIURL = p.standIn.URL() + "/3.0" },
+			map[string]string{"repository": mirror.CodeRepositoryNotFound}, "repository", "does not exist", "Check api_url, too"},
 		"another branch than the main one": {func(p *probed) { p.settings.Branch = "config"; p.commit("config") },
 			nil, "branch", "The branch config is there; the repository's main branch is main.", ""},
 		"no right to write": {func(p *probed) {
 			c := p.standIn.AddConsumer(bitbuckettest.Consumer{Workspace: "acme-corp", Scopes: []string{bitbuckettest.ScopeRepository}})
 			p.settings.ClientID, p.settings.ClientSecret = c.Key, mirror.NewSecret(c.Secret)
-		}, map[string]string{"write": mirror.CodePermissionDenied}, "write", "privilege scopes", "Repositories: Read and Write"},
+		}, map[string]string{"token": "note", "write": mirror.CodePermissionDenied}, "write", "privilege scopes", "Repositories: Read and Write"},
 		"signed commits": {func(p *probed) { p.repo.SetSignedCommits(true) },
 			map[string]string{"repository": "note"}, "repository", "takes signed commits only", "switch the demand"},
 	} {
@@ -133,6 +160,8 @@ func TestProbeOfAnEmptyRepository(t *testing.T) {
 	result := p.test()
 	p.wants(result, nil)
 	p.says(result, "branch", "The repository is empty: the first push creates the branch main.", "")
+	p.says(result, "rules", "whether the branch main has one shows with the first push", "")
+	p.says(result, "write", "The credentials may push to the repository.", "")
 }
 
 // Whether webhooks arrive is worth a word, and never a failure: polling does the work, too.
@@ -248,6 +277,34 @@ func TestProbeOfARestriction(t *testing.T) {
 			result := p.test()
 			p.wants(result, map[string]string{"rules": test.mark})
 			p.says(result, "rules", test.message, test.remedy)
+		})
+	}
+}
+
+// Without the permission to read restrictions the branch itself tells: a push is tried that
+// changes nothing.
+func TestProbeOfAPush(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil                 func(r *bitbuckettest.Repo)
+		push                  mirror.PushMode
+		mark, message, remedy string
+	}{
+		"restricted": {func(r *bitbuckettest.Repo) { r.Restrict("main") }, mirror.PushDirect,
+			mirror.CodeBranchRestricted, "Permission denied to update branch main.", "no OAuth consumer or token can be exempted"},
+		"restricted, and pull requests": {func(r *bitbuckettest.Repo) { r.Restrict("main") }, mirror.PushAuto,
+			"ok", "the branch main takes no direct pushes: changes go into a pull request.", ""},
+		"full": {func(r *bitbuckettest.Repo) { r.SetFull(true) }, mirror.PushDirect,
+			mirror.CodeRepositoryFull, "over the size limit (4 GB)", "Reduce the repository's size"},
+		"a hook": {func(r *bitbuckettest.Repo) { r.RefusePushes("JIRA-123: every commit needs a ticket") }, mirror.PushDirect,
+			"note", "only tried: The remote refuses the push: JIRA-123", "Change what it asks for"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProbed(t)
+			p.settings.Push = test.push
+			test.spoil(p.repo)
+			result := p.test()
+			p.wants(result, map[string]string{"write": test.mark})
+			p.says(result, "write", test.message, test.remedy)
 		})
 	}
 }

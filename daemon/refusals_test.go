@@ -133,7 +133,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 		return told{"blocked", mirror.CodePermissionDenied, message, remedy}
 	}
 	missing := func(message string) told {
-		return told{"blocked", mirror.CodeRepositoryNotFound, cmp.Or(message, noAccess), "Check workspace and repository, and that the credentials belong to that workspace"}
+		return told{"blocked", mirror.CodeRepositoryNotFound, cmp.Or(message, noAccess), "and that the credentials belong to that workspace"}
 	}
 	git := bitbuckettest.GitEndpoints
 	eachWorld(t, nil, func(w *world) {

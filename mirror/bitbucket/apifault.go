@@ -34,13 +34,17 @@ func (c *Client) fault(e *APIError) *mirror.Fault {
 			return connectionFailed("There is no workspace "+c.target.Workspace+
 				": take its ID from the repository's address, https://bitbucket.org/{workspace}/{repository}.", e)
 		}
-		return &mirror.Fault{
+		f := &mirror.Fault{
 			Code:    mirror.CodeRepositoryNotFound,
 			Message: "The repository " + name + " does not exist, or these credentials may not see it.",
 			Remedy: "Check workspace and repository against the address https://bitbucket.org/{workspace}/{repository}. " +
 				"If they are right, the OAuth consumer must belong to the workspace " + c.target.Workspace + ".",
 			Class: mirror.Permanent, Err: e,
 		}
+		if strings.TrimRight(c.base.String(), "/") != mirror.DefaultAPIURL { // it may be nobody's word on a repository
+			f.Remedy += " Check api_url, too; Bitbucket Cloud's is " + mirror.DefaultAPIURL + "."
+		}
+		return f
 	case http.StatusGone:
 		remedy := "Bitbucket has withdrawn what this version of confmirror uses: update confmirror."
 		if e.says("app password") {
@@ -125,42 +129,4 @@ func (c *Client) forbidden(e *APIError) *mirror.Fault {
 		f.Remedy = "Give the OAuth consumer these permissions: " + scopeNames(names) + "."
 	}
 	return f
-}
-
-// Scopes that requests need.
-const (
-	scopeRepository      = "repository"
-	scopeRepositoryWrite = "repository:write"
-	scopeRepositoryAdmin = "repository:admin"
-	scopePullRequest     = "pullrequest"
-	scopePullWrite       = "pullrequest:write"
-	scopeWebhook         = "webhook"
-)
-
-// setupScopes are what the setup asks for. The others are for what is optional.
-var setupScopes = []string{scopeRepository, scopeRepositoryWrite, scopePullRequest, scopePullWrite}
-
-// scopeTitles are the names of scopes in the form where a consumer is edited.
-var scopeTitles = map[string]string{
-	scopeRepository:      "Repositories: Read",
-	scopeRepositoryWrite: "Repositories: Write",
-	scopeRepositoryAdmin: "Repositories: Admin",
-	scopePullRequest:     "Pull requests: Read",
-	scopePullWrite:       "Pull requests: Write",
-	scopeWebhook:         "Webhooks: Read and write",
-}
-
-// scopeNames names scopes as people tick them; those that confmirror needs when none are given.
-func scopeNames(scopes []string) string {
-	if len(scopes) == 0 {
-		scopes = setupScopes
-	}
-	names := make([]string, 0, len(scopes))
-	for _, s := range scopes {
-		if title := scopeTitles[s]; title != "" {
-			s = title + " (" + s + ")"
-		}
-		names = append(names, s)
-	}
-	return strings.Join(names, ", ")
 }

@@ -82,7 +82,7 @@ func (s *TokenSource) fetch(ctx context.Context) (token, error) {
 }
 
 func newToken(g grantAnswer, asked time.Time) token {
-	t := token{value: mirror.NewSecret(g.AccessToken)}
+	t := token{value: mirror.NewSecret(g.AccessToken), scopes: strings.Fields(cmp.Or(g.Scope, g.Scopes))}
 	if life := time.Duration(g.ExpiresIn); life > 0 {
 		t.expiry = asked.Add(life)
 		t.renew = t.expiry.Add(-min(maxMargin, life/4))

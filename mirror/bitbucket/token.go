@@ -56,6 +56,7 @@ type TokenSource struct {
 
 type token struct {
 	value  mirror.Secret
+	scopes []string  // none: not told
 	renew  time.Time // from here on it should be replaced; zero: when refused
 	expiry time.Time
 }

@@ -106,7 +106,7 @@ func notFound(text string, cause error) *mirror.Fault {
 	}
 	return &mirror.Fault{
 		Code: mirror.CodeRepositoryNotFound, Message: message, Class: mirror.Permanent, Err: cause,
-		Remedy: "Check workspace and repository, and that the credentials belong to that workspace and may read the repository.",
+		Remedy: "Check workspace and repository (and git_url, where it is set), and that the credentials belong to that workspace and may read the repository.",
 	}
 }
 

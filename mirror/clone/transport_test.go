@@ -288,6 +288,40 @@ func TestProbePush(t *testing.T) {
 	fault(t, clone.ProbePush(ctx, s.url(), nil, s.Client()), mirror.CodePermissionDenied, mirror.Permanent)
 }
 
+// A push that only tries is judged by the branch's rules, and leaves nothing behind.
+func TestTryPush(t *testing.T) {
+	for name, tt := range map[string]struct{ hook, code, config string }{
+		"may":        {"exit 0\n", "", ""},
+		"restricted": {"echo 'Permission denied to update branch main.'; exit 1\n", mirror.CodeBranchRestricted, ""},
+		"full":       {"echo 'Repository is over the size limit (4 GB) and will not accept further additions.'; exit 1\n", mirror.CodeRepositoryFull, ""},
+		"a ticket":   {"echo 'ABC-1: every commit needs a ticket'; exit 1\n", mirror.CodePushRefused, ""},
+		// Where it is looked up what the push starts from.
+		"no rewrites": {"exit 0\n", "", "receive.denyNonFastForwards"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			head := s.commit("main", files{"a": "1"})
+			if tt.config != "" {
+				git(t, s.bare, "config", tt.config, "true")
+			}
+			s.hook(tt.hook)
+			before := git(t, s.bare, "for-each-ref") + git(t, s.bare, "count-objects", "-v")
+			err := clone.TryPush(ctx, s.url(), "main", head, nil, s.Client())
+			if tt.code == "" && err != nil {
+				t.Error(err)
+			} else if tt.code != "" {
+				fault(t, err, tt.code, mirror.Permanent)
+			}
+			if after := git(t, s.bare, "for-each-ref") + git(t, s.bare, "count-objects", "-v"); after != before {
+				t.Errorf("it was\n%s\nand is\n%s", before, after)
+			}
+		})
+	}
+	s := newServer(t)
+	s.Close()
+	fault(t, clone.TryPush(ctx, s.url(), "main", mirror.Hash(strings.Repeat("1", 40)), nil, s.Client()), mirror.CodeNetworkUnreachable, mirror.Transient)
+}
+
 func TestCancelReturnsAtOnce_H16(t *testing.T) {
 	w := newWorld(t)
 	first := w.push(t, "", files{"toolkits/a.json": "1"})
