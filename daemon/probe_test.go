@@ -24,7 +24,7 @@ func TestProbeOfAGoodConnection(t *testing.T) {
 	p.says(result, "delivery", p.webhook, "")
 	p.says(result, "rules", "whether the branch main has one is tried next", "")
 	p.says(result, "write", "The credentials may push to the branch main.", "")
-	p.says(result, "webhook", "entered by hand: "+p.webhook, "")
+	p.says(result, "webhook", "under Webhooks, with the URL "+p.webhook, "")
 
 	p.settings.ClientID, p.settings.ClientSecret = "", mirror.Secret{}
 	p.settings.AccessToken = mirror.NewSecret(p.standIn.AddAccessToken("acme-corp", "webrix-sync", bitbuckettest.ScopeRepositoryWrite))
@@ -229,6 +229,11 @@ func TestProbeTellsOfDeliveries(t *testing.T) {
 			result := p.test()
 			p.wants(result, map[string]string{"delivery": test.mark})
 			p.says(result, "delivery", test.message, test.remedy)
+			webhook := "a person has to. Enter it"
+			if test.known.DeliveredAt.After(test.known.RefusedAt) {
+				webhook = "there is one, for deliveries arrive"
+			}
+			p.says(result, "webhook", webhook, "")
 		})
 	}
 }
@@ -327,7 +332,7 @@ func TestProbeOfTheWebhook(t *testing.T) {
 		hook                  func(p *probed)
 		mark, message, remedy string
 	}{
-		"none": {func(*probed) {}, "note", "The repository has no webhook to ", "the events repo:push"},
+		"none": {func(*probed) {}, "note", "The repository has no webhook to ", "the triggers Repository: Push; Pull request: Created"},
 		"gone": {func(p *probed) { p.known.Given, p.known.URL = "digest", p.webhook }, "note", "is gone from the repository", "makes it again"},
 		"own": {func(p *probed) {
 			p.known.Given, p.known.URL = "digest", p.webhook+"/acme"
@@ -338,7 +343,7 @@ func TestProbeOfTheWebhook(t *testing.T) {
 		"ours":              {func(p *probed) { p.repo.AddHook(p.webhook, secret, all...) }, "ok", "The repository has a webhook to ", ""},
 		"an organization's": {func(p *probed) { p.repo.AddHook(p.webhook+"/acme", secret, all...) }, "ok", "/acme.", ""},
 		"unsigned":          {func(p *probed) { p.repo.AddHook(p.webhook, mirror.Secret{}, all...) }, "note", "has no secret", "Enter the connection's webhook secret"},
-		"pushes only":       {func(p *probed) { p.repo.AddHook(p.webhook, secret) }, "note", "does not tell of everything", "pullrequest:"},
+		"pushes only":       {func(p *probed) { p.repo.AddHook(p.webhook, secret) }, "note", "does not tell of everything", "Tick these triggers, too, in the repository's settings: Repository: Push"},
 		"switched off":      {func(p *probed) { p.repo.AddHook(p.webhook, secret, all...).Subscribe(false, all...) }, "note", "is switched off", "Switch it on"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,8 +46,10 @@ func (p *probe) registered(ctx context.Context, host mirror.Hooks) web.TestStep 
 	enter := enterWebhook(address, host.HookEvents())
 	hooks, err := host.Hooks(ctx)
 	if err != nil {
-		if _, denied := errors.AsType[*mirror.ScopeError](err); denied {
-			return said("These credentials may not see webhooks, so that one has to be entered by hand: %s, with the connection's webhook secret and the events %s.", address, strings.Join(host.HookEvents(), ", "))
+		if _, denied := errors.AsType[*mirror.ScopeError](err); denied && w.Known.DeliveredAt.After(w.Known.RefusedAt) {
+			return said("These credentials may not see webhooks; there is one, for deliveries arrive.")
+		} else if denied {
+			return said("These credentials may not see or make webhooks, so that a person has to. %s", enter)
 		}
 		return said("Whether there is a webhook to %s could not be asked. %s", address, mirror.AsFault(err).Message)
 	}
@@ -70,14 +72,14 @@ func (p *probe) registered(ctx context.Context, host mirror.Hooks) web.TestStep 
 	case !hooks[i].Signed && !p.settings.WebhookSecret.IsZero():
 		return remark("The repository's webhook has no secret, so that its deliveries are refused.", "Enter the connection's webhook secret at the webhook in the repository's settings.")
 	case !hooks[i].Complete:
-		return remark("The repository's webhook does not tell of everything.", "Let it tell of "+strings.Join(host.HookEvents(), ", ")+".")
+		return remark("The repository's webhook does not tell of everything.", "Tick these triggers, too, in the repository's settings: "+bitbucket.TriggerNames(host.HookEvents())+".")
 	}
 	return said("The repository has a webhook to %s.", hooks[i].URL)
 }
 
 // enterWebhook is what a person does where the daemon cannot make the webhook.
 func enterWebhook(address string, events []string) string {
-	return fmt.Sprintf("Enter it in the repository's settings with the URL %s, the connection's webhook secret and the events %s.", address, strings.Join(events, ", "))
+	return fmt.Sprintf("Enter it in the repository's settings, under Webhooks, with the URL %s, the connection's webhook secret and the triggers %s.", address, bitbucket.TriggerNames(events))
 }
 
 // deliverable tells how deliveries came lately. Beside that it sends a ping, as Data Center

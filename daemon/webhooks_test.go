@@ -124,7 +124,7 @@ func TestWebhookByHand(t *testing.T) {
 		w.eventually("the webhook is a problem", func() bool { return w.shownWebhook()["problem"] != nil })
 		problem := w.shownWebhook()["problem"].(map[string]any)
 		remedy := problem["remedy"].(string)
-		for _, want := range []string{w.url + "/api/bitbucket/webhook", "webhook secret", "repo:push, pullrequest:created"} {
+		for _, want := range []string{w.url + "/api/bitbucket/webhook", "webhook secret", "Repository: Push; Pull request: Created"} {
 			if !strings.Contains(remedy, want) {
 				t.Errorf("%q does not say %q", remedy, want)
 			}
@@ -333,7 +333,7 @@ func TestWebhookByHandAtDataCenter(t *testing.T) {
 	}, func(w *world) {
 		w.eventually("the webhook is a problem", func() bool {
 			problem, _ := w.shownWebhook()["problem"].(map[string]any)
-			return problem != nil && strings.Contains(problem["remedy"].(string), "repo:refs_changed, pr:opened") && problem["code"] == mirror.CodePermissionDenied
+			return problem != nil && strings.Contains(problem["remedy"].(string), "Repository: Push; Pull request: Opened") && problem["code"] == mirror.CodePermissionDenied
 		})
 	})
 }

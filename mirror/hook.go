@@ -36,8 +36,7 @@ const (
 type Hooks interface {
 	// Hooks lists them: one request for a hundred.
 	Hooks(ctx context.Context) ([]Hook, error)
-	// HookEvents are the events to subscribe to, as the host names them, for people who
-	// enter the webhook by hand. No request.
+	// HookEvents are the events to subscribe to, as the host's interface names them. No request.
 	HookEvents() []string
 	// EnsureHook makes the webhook with that URL be as wanted: a list, and a write unless
 	// it is so already. Its description, and events that somebody added, stay.

@@ -126,3 +126,20 @@ func FuzzParseEvent(f *testing.F) {
 		bitbucket.VerifySignature(body, key, mirror.NewSecret(key))
 	})
 }
+
+// People are told every event that we want, by the name that they find.
+func TestTriggerNames(t *testing.T) {
+	_, _, c := cloud(t)
+	_, _, f := dataCenter(t)
+	for _, tt := range []struct {
+		events []string
+		want   string
+	}{
+		{c.HookEvents(), "Repository: Push; Pull request: Created, Updated, Merged, Declined"},
+		{f.HookEvents(), "Repository: Push; Pull request: Opened, Source branch updated, Modified, Merged, Declined, Deleted"},
+	} {
+		if got := bitbucket.TriggerNames(tt.events); got != tt.want || strings.Count(got, ",")+2 != len(tt.events) {
+			t.Errorf("%q: %s", tt.events, got)
+		}
+	}
+}

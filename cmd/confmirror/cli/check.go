@@ -24,8 +24,9 @@ func (p *Program) checkCommand() *cobra.Command {
 hosts, the clock, credentials, repository, reading over git, branch and its rules,
 the right to push, the webhook and its delivery. Nothing is changed in the
 repository: the push that is tried cannot succeed, and tells what the branch's
-rules and hooks say all the same. A step that fails is shown with its remedy, and stops only those that
-need it; "note" is what works and should be mended all the same.
+rules and hooks say all the same. A step that fails is shown with its remedy, and
+stops only those that need it; "note" is what works and should be mended all the
+same.
 
 Exit status: 0 every connection works; 1 one does not.`,
 		Example: `  confmirror check
