@@ -40,6 +40,9 @@ func (c *Connector) remote(s mirror.Settings) (remote, error) {
 	switch {
 	case !s.AccessToken.IsZero():
 		static := bitbucket.NewStaticToken(s.AccessToken)
+		if bitbucket.IsDataCenter(s.APIURL) {
+			static = bitbucket.NewBearerToken(s.AccessToken)
+		}
 		tokens, r.credentials = static, static
 	case s.ClientID != "" || !s.ClientSecret.IsZero():
 		source, err := c.tokens.Source(bitbucket.Consumer{

@@ -57,7 +57,8 @@ type Budget struct {
 }
 
 // Credentials gives what git over HTTPS authenticates with. renew asks for a
-// fresh token because the remote refused the last one.
+// fresh token because the remote refused the last one. Without a username the password is a
+// token, and sent as Bearer.
 type Credentials interface {
 	Basic(ctx context.Context, renew bool) (username string, password Secret, err error)
 }

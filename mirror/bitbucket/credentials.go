@@ -41,11 +41,23 @@ func (s *TokenSource) Basic(ctx context.Context, renew bool) (string, mirror.Sec
 
 // StaticToken is an access token made by hand, for a repository, project or
 // workspace: nothing can renew it.
-type StaticToken struct{ value mirror.Secret }
+type StaticToken struct {
+	value mirror.Secret
+	user  string // whose password it is in git; "": nobody's, see NewBearerToken
+}
 
 // NewStaticToken takes the token as it is but for white space around it.
 func NewStaticToken(value mirror.Secret) *StaticToken {
-	return &StaticToken{mirror.NewSecret(strings.TrimSpace(value.Reveal()))}
+	return &StaticToken{mirror.NewSecret(strings.TrimSpace(value.Reveal())), gitUser}
+}
+
+// NewBearerToken takes a token that is nobody's password in git either, but sent as it is. Data
+// Center takes HTTP access tokens of projects and repositories in no other way
+// (https://confluence.atlassian.com/bitbucketserver/http-access-tokens-939515499.html).
+func NewBearerToken(value mirror.Secret) *StaticToken {
+	t := NewStaticToken(value)
+	t.user = ""
+	return t
 }
 
 // Token returns the token, or says that it was refused.
@@ -72,5 +84,5 @@ func (t *StaticToken) Basic(ctx context.Context, renew bool) (string, mirror.Sec
 		refused = t.value
 	}
 	value, err := t.Token(ctx, refused)
-	return gitUser, value, err
+	return t.user, value, err
 }

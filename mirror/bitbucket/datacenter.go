@@ -29,7 +29,7 @@ func IsDataCenter(apiURL string) bool {
 
 // DataCenter is one repository on a Bitbucket Data Center (or Server) of 7.5 or later
 // (https://developer.atlassian.com/server/bitbucket/rest/); "server" in names is its. Its tokens are HTTP access
-// tokens: a [StaticToken]. It is safe for concurrent use.
+// tokens: see [NewBearerToken]. It is safe for concurrent use.
 type DataCenter struct{ wire }
 
 var _ mirror.Forge = (*DataCenter)(nil)

@@ -32,7 +32,7 @@ func serverClient(t *testing.T, s *bitbuckettest.Server, project, slug, token st
 	t.Helper()
 	f := ok[mirror.Forge](t)(bitbucket.New(bitbucket.Target{
 		Workspace: project, Slug: slug, URL: s.APIURL(), HTTP: client(), UserAgent: "confmirror/1.2.3",
-	}, bitbucket.NewStaticToken(mirror.NewSecret(token))))
+	}, bitbucket.NewBearerToken(mirror.NewSecret(token))))
 	if _, is := f.(*bitbucket.DataCenter); !is {
 		t.Fatalf("%s is taken for %T", s.APIURL(), f)
 	}

@@ -300,6 +300,10 @@ func TestStaticToken(t *testing.T) {
 	}
 	_, _, err = tokens.Basic(t.Context(), true)
 	wantFault(t, err, mirror.CodeConnectionFailed, mirror.Permanent, "refused the access token")
+	user, value, err = bitbucket.NewBearerToken(mirror.NewSecret("ATCTT3x=\n")).Basic(t.Context(), false)
+	if err != nil || user != "" || value.Reveal() != "ATCTT3x=" {
+		t.Errorf("a bearer's: %q %v", user, err)
+	}
 	_, _, err = bitbucket.NewStaticToken(mirror.NewSecret("\n")).Basic(t.Context(), false)
 	wantFault(t, err, mirror.CodeConnectionFailed, mirror.Permanent, "empty")
 }

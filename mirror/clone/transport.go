@@ -222,6 +222,13 @@ func (t *transport) redirected(a *answer, r *request) (*url.URL, error) {
 // authenticates reports whether credentials may be sent where base points now.
 func (t *transport) authenticates() bool { return t.cred != nil && originOf(t.base) == t.origin }
 
+func authorization(user string, password mirror.Secret) string {
+	if user == "" {
+		return "Bearer " + password.Reveal()
+	}
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password.Reveal()))
+}
+
 func (t *transport) send(ctx context.Context, r *request, base *url.URL, renew bool) (*answer, error) {
 	u := *base
 	u.Path += r.path
@@ -252,7 +259,7 @@ func (t *transport) send(ctx context.Context, r *request, base *url.URL, renew b
 			p.stop()
 			return nil, fmt.Errorf("credentials for git: %w", err)
 		}
-		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password.Reveal())))
+		req.Header.Set("Authorization", authorization(user, password))
 	}
 	if r.body != nil {
 		req.ContentLength = r.length

@@ -67,12 +67,13 @@ func (p *principal) reaches(r *Repo) bool {
 		strings.EqualFold(p.workspace, workspace) && (p.repo == "" || p.repo == r.key())
 }
 
-// gitPrincipal reads the Basic credentials of a git request. Git takes a token
-// only as the password of x-token-auth
-// (https://developer.atlassian.com/cloud/bitbucket/oauth-2/), Data Center as Bearer too.
+// gitPrincipal reads the credentials of a git request. The Cloud's git takes a token only as
+// the password of x-token-auth (https://developer.atlassian.com/cloud/bitbucket/oauth-2/),
+// Data Center one of a project or repository only as Bearer
+// (https://confluence.atlassian.com/bitbucketserver/http-access-tokens-939515499.html).
 func (s *Server) gitPrincipal(r *http.Request) *principal {
-	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && s.options.DataCenter {
-		return s.tokenPrincipal(token)
+	if s.options.DataCenter {
+		return s.restPrincipal(r)
 	}
 	username, password, ok := r.BasicAuth()
 	if !ok {

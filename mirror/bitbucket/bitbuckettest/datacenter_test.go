@@ -28,15 +28,19 @@ func TestDataCenterGit(t *testing.T) {
 		t.Error(w.repo.URL())
 	}
 	dir := filepath.Join(t.TempDir(), "clone")
-	mustGit(t, "", "x-token-auth:"+token, "clone", "--quiet", w.repo.URL(), dir)
-	mustGit(t, "", "", "-c", "http.extraHeader=Authorization: Bearer "+token, "ls-remote", w.repo.URL())
+	bearer := "http.extraHeader=Authorization: Bearer " + token
+	mustGit(t, "", "", "-c", bearer, "clone", "--quiet", w.repo.URL(), dir)
+	mustGit(t, "", "you:you", "ls-remote", w.repo.URL())
+	if _, err := git(t, "", "x-token-auth:"+token, "ls-remote", w.repo.URL()); err == nil {
+		t.Error("a repository's token was taken as a password")
+	}
 	edit(t, dir, "a", "2")
 	w.repo.Restrict("main")
-	_, err := git(t, dir, "x-token-auth:"+token, "push", "--quiet", "origin", "main")
+	_, err := git(t, dir, "", "-c", bearer, "push", "--quiet", "origin", "main")
 	wantText(t, err, "remote: Branch refs/heads/main can only be modified through pull requests.",
 		"remote: Check your branch permissions configuration with the project administrator.",
 		"! [remote rejected] main -> main (pre-receive hook declined)")
-	mustGit(t, dir, "x-token-auth:"+token, "push", "--quiet", "origin", "main:side")
+	mustGit(t, dir, "", "-c", bearer, "push", "--quiet", "origin", "main:side")
 
 	answer := must[*http.Response](t)(plainClient.Do(gitRequest(t, w.repo.URL())))
 	answer.Body.Close()
