@@ -17,6 +17,9 @@ var (
 	ErrNothingToPull = errors.New("there is nothing to pull")
 	// ErrNoBranch: the source or the destination of a pull request is not there.
 	ErrNoBranch = errors.New("the branch is not there")
+	// ErrGrant: the host grants the consumer no token. It is not asked for a while, whoever
+	// shares the consumer; the fault's RetryAfter tells for how long.
+	ErrGrant = errors.New("no token is granted")
 	// ErrReviewers: somebody cannot be a reviewer.
 	ErrReviewers = errors.New("a reviewer is not accepted")
 )

@@ -129,7 +129,12 @@ func (p *Pace) rest() time.Duration {
 	if n < 0 {
 		return 0
 	}
-	whole := min(first<<min(n, 20), longest)
+	return backOff(first, longest, n)
+}
+
+// backOff doubles from first to longest; half of it is by chance.
+func backOff(first, longest time.Duration, doublings int) time.Duration {
+	whole := min(first<<min(doublings, 20), longest)
 	return whole/2 + rand.N(whole/2)
 }
 

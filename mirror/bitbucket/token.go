@@ -52,6 +52,7 @@ type TokenSource struct {
 	flight   *flight   // the fetch under way
 	renewals int       // in the window that started at renewedAt
 	started  time.Time
+	noGrant  noGrant
 }
 
 type token struct {
@@ -88,13 +89,18 @@ func NewTokenSource(c Consumer) (*TokenSource, error) {
 
 // Token returns a live token. refused is a token that the remote has just
 // answered 401 to, zero when there is none: the same token is not returned
-// again unless the budget of renewals is spent.
+// again unless the budget of renewals is spent. A consumer that was refused for
+// good is told so again, without a request, for a while that grows.
 func (s *TokenSource) Token(ctx context.Context, refused mirror.Secret) (mirror.Secret, error) {
 	s.mu.Lock()
 	s.refuse(refused)
 	if !s.due() {
 		defer s.mu.Unlock()
 		return s.token.value, nil
+	}
+	if err := s.noGrant.lasts(s.now()); err != nil && s.flight == nil {
+		s.mu.Unlock()
+		return mirror.Secret{}, err
 	}
 	f := s.join(ctx)
 	s.mu.Unlock()
@@ -164,13 +170,14 @@ func (s *TokenSource) fly(ctx context.Context, f *flight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if err != nil && mirror.AsFault(err).Class == mirror.Transient && now.Before(s.token.expiry) {
+	if err != nil && !refusedForGood(err) && now.Before(s.token.expiry) {
 		t, err = s.token, nil
 		s.tryAgain = now.Add(retryEarly)
 	}
 	if err == nil {
 		s.token = t
 	}
+	err = s.noGrant.note(err, now)
 	f.token, f.err = t, err
 	if s.flight == f {
 		s.flight = nil

@@ -56,6 +56,9 @@ func (t *TokenSources) sweep(now time.Time) {
 	}
 }
 
+// Granted reports whether the consumer has a live token.
+func (s *TokenSource) Granted() bool { return s.live(s.now()) }
+
 // live reports whether the source holds a token that is worth sharing.
 func (s *TokenSource) live(now time.Time) bool {
 	s.mu.Lock()
