@@ -73,6 +73,7 @@ func New(o Options) *Daemon {
 		d.now = time.Now
 	}
 	d.connector = NewConnector(o.Version)
+	d.connector.now, d.connector.paces.Now = d.now, d.now
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
 		rules: o.Config.Rules, committer: committer, log: o.Logger, open: map[string]*session{},
@@ -234,7 +235,7 @@ func Connect(ctx context.Context, database *db.DB, mirrors []*configs.MirrorConf
 
 func (d *Daemon) gained(id string) {
 	d.log.Debug("holding a mirror", "organization_id", id)
-	d.queue.Nudge(id, Nudge{Trigger: "start", Look: true})
+	d.queue.Nudge(id, Nudge{Trigger: db.TriggerStart, Look: true})
 }
 
 // lost lets the mirror's worker close its session: a job without a lease does only that.
@@ -248,7 +249,7 @@ const partOfBurst = 2500
 
 func (d *Daemon) runner() *mirror.Runner {
 	return &mirror.Runner{
-		Store: d.db, Rules: d.o.Config.Rules(), Scanner: d.scanner, Committer: committer, Now: time.Now, Logger: d.log,
+		Store: d.db, Rules: d.o.Config.Rules(), Scanner: d.scanner, Committer: committer, Now: d.now, Logger: d.log,
 		Part: partOfBurst,
 		Progress: func(p mirror.Progress) {
 			d.events.publish(web.Event{Type: "run.progress", Organization: p.Organization, Data: p})

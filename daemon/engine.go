@@ -20,7 +20,7 @@ var _ web.Engine = engine{}
 func (e engine) Nudge(organizationID, trigger string) {
 	if _, held := e.leases.epoch(organizationID); held {
 		e.queue.Nudge(organizationID, Nudge{Trigger: trigger, Look: trigger == "webhook" || trigger == "request",
-			Person: trigger == "request", Record: trigger == "request"})
+			Person: trigger == "request", Record: trigger == "request", Delivery: trigger == "webhook"})
 		return
 	}
 	e.errands.add(organizationID)

@@ -74,6 +74,7 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook Webhook
 	p := &probe{connector: c, settings: s, webhook: webhook, result: web.TestResult{OK: true, Steps: []web.TestStep{}}, lost: map[string]string{}}
 	places, unusable := p.places()
 	p.try(ctx, "settings", nil, func() (step web.TestStep, err error) {
+		c.insist(s)
 		if p.remote, err = c.remote(s); err == nil {
 			err = unusable
 		}

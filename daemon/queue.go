@@ -20,6 +20,8 @@ type Nudge struct {
 	Record bool
 	// Person: somebody asked; no pause or back-off stands in the way.
 	Person bool
+	// Delivery: a webhook told of something, so what blocks the mirror may be gone.
+	Delivery bool
 }
 
 // merge adds up two nudges; the first one names the run.
@@ -31,6 +33,7 @@ func (n Nudge) merge(o Nudge) Nudge {
 	n.Full = n.Full || o.Full
 	n.Record = n.Record || o.Record
 	n.Person = n.Person || o.Person
+	n.Delivery = n.Delivery || o.Delivery
 	return n
 }
 

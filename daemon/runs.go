@@ -37,6 +37,7 @@ const (
 // trouble is what a mirror's last runs met.
 type trouble struct {
 	failures int
+	blocked  block
 	// refused is the push that was refused for good, until when it is not tried again.
 	refused  *mirror.Fault
 	refusals int
@@ -95,6 +96,9 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 	if m.Paused {
 		return Result{Err: errPaused}, 0
 	}
+	if d.keepsOut(ctx, m, t, n) {
+		return Result{Err: t.blocked.fault}, 0
+	}
 	report, err := d.runMirror(ctx, m, t, n)
 	switch {
 	case err == nil:
@@ -129,12 +133,15 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 	if m.Requested > m.Covered {
 		req.Look, req.Record = true, true
 	}
-	if t.refused != nil && !n.Person && time.Now().Before(t.until) {
+	if t.refused != nil && !n.Person && d.now().Before(t.until) {
 		req.Refused = t.refused
 	}
 	d.events.publish(web.Event{Type: "run.started", Organization: m.Organization, Data: map[string]string{"run_id": req.RunID, "trigger": n.Trigger}})
 	started, began := time.Now(), d.now()
-	report := &mirror.Report{RunID: req.RunID, Trigger: n.Trigger, StartedAt: started.UTC(), Commits: []mirror.Hash{}, SyncedCommit: m.Cursor}
+	if n.Person || n.Delivery || m.Requested > m.Covered {
+		d.connector.insist(m.Settings)
+	}
+	report := &mirror.Report{RunID: req.RunID, Trigger: n.Trigger, StartedAt: began.UTC(), Commits: []mirror.Hash{}, SyncedCommit: m.Cursor}
 	session, err := d.sessions.acquire(ctx, m)
 	if err == nil {
 		report, err = d.runner().Run(ctx, m, session.clone, req)
@@ -149,7 +156,8 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 	if err != nil {
 		d.webhooks.stumbled(m.OrganizationID)
 	}
-	t.refusal(err, req.Refused)
+	t.refusal(err, report.Settled, req.Refused, d.now())
+	t.blocked.judge(err, report.Settled, d.now())
 	d.metrics.run(report, err, time.Since(started))
 	if err != nil && ctx.Err() == nil && !errors.Is(err, mirror.ErrLeaseLost) {
 		d.fault(ctx, m, report, err)
@@ -162,7 +170,7 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 func (d *Daemon) fault(ctx context.Context, m *mirror.Mirror, report *mirror.Report, err error) {
 	f := mirror.AsFault(err)
 	state := mirror.State{Name: mirror.StateError, Conditions: []mirror.Detail{},
-		Detail: &mirror.Detail{Code: f.Code, Message: f.Message, Remedy: f.Remedy, Since: time.Now().UTC()}}
+		Detail: &mirror.Detail{Code: f.Code, Message: f.Message, Remedy: f.Remedy, Since: d.now().UTC()}}
 	if f.Class == mirror.Permanent {
 		state.Name = mirror.StateBlocked
 	}
@@ -174,7 +182,7 @@ func (d *Daemon) fault(ctx context.Context, m *mirror.Mirror, report *mirror.Rep
 }
 
 // pause is how long a failed mirror rests: transient faults with growing pauses
-// and jitter, permanent ones until something nudges it.
+// and jitter, permanent ones until something nudges it; see block and refusal.
 func (t *trouble) pause(err error) time.Duration {
 	f := mirror.AsFault(err)
 	if f.Class == mirror.Permanent {
@@ -183,16 +191,17 @@ func (t *trouble) pause(err error) time.Duration {
 	return max(f.RetryAfter, growing(firstPause, longPause, t.failures))
 }
 
-// refusal remembers a push that was refused for good.
-func (t *trouble) refusal(err error, withheld *mirror.Fault) {
+// refusal remembers a push that was refused for good. A run that ended before it settled
+// did not come to push.
+func (t *trouble) refusal(err error, settled bool, withheld *mirror.Fault, now time.Time) {
 	var f *mirror.Fault
 	switch {
 	case err == nil:
 		t.refused, t.refusals = nil, 0
-	case withheld != nil: // not tried
+	case withheld != nil, !settled: // not tried
 	case errors.As(err, &f) && f.Class == mirror.Permanent && refusedPush(f.Code):
 		t.refusals++
-		t.refused, t.until = f, time.Now().Add(growing(firstRefusal, longRefusal, t.refusals))
+		t.refused, t.until = f, now.Add(growing(firstRefusal, longRefusal, t.refusals))
 	}
 }
 

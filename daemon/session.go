@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
@@ -24,6 +25,7 @@ type remote struct {
 type Connector struct {
 	git, rest *http.Client
 	userAgent string
+	now       func() time.Time // nil is time.Now
 	tokens    bitbucket.TokenSources
 	paces     bitbucket.Paces // of REST requests, for all mirrors of a consumer
 }
@@ -44,10 +46,8 @@ func (c *Connector) remote(s mirror.Settings) (remote, error) {
 			static = bitbucket.NewBearerToken(s.AccessToken)
 		}
 		tokens, r.credentials = static, static
-	case s.ClientID != "" || !s.ClientSecret.IsZero():
-		source, err := c.tokens.Source(bitbucket.Consumer{
-			ID: s.ClientID, Secret: s.ClientSecret, URL: s.OAuthURL, HTTP: c.rest, UserAgent: c.userAgent,
-		})
+	case hasConsumer(s):
+		source, err := c.consumer(s)
 		if err != nil {
 			return remote{}, err
 		}
@@ -67,6 +67,37 @@ func (c *Connector) remote(s mirror.Settings) (remote, error) {
 		r.host = client
 	}
 	return r, nil
+}
+
+func hasConsumer(s mirror.Settings) bool {
+	return s.AccessToken.IsZero() && (s.ClientID != "" || !s.ClientSecret.IsZero())
+}
+
+// consumer is where the tokens of a connection's consumer come from.
+func (c *Connector) consumer(s mirror.Settings) (*bitbucket.TokenSource, error) {
+	return c.tokens.Source(bitbucket.Consumer{
+		ID: s.ClientID, Secret: s.ClientSecret, URL: s.OAuthURL, HTTP: c.rest, UserAgent: c.userAgent, Now: c.now,
+	})
+}
+
+// insist has the next request of a connection ask for a token, though its consumer was
+// refused one a moment ago.
+func (c *Connector) insist(s mirror.Settings) {
+	if !hasConsumer(s) {
+		return
+	}
+	if source, err := c.consumer(s); err == nil {
+		source.Insist()
+	}
+}
+
+// granted reports whether a connection's consumer has a token.
+func (c *Connector) granted(s mirror.Settings) bool {
+	if !hasConsumer(s) {
+		return false
+	}
+	source, err := c.consumer(s)
+	return err == nil && source.Granted()
 }
 
 // resolve finds out which branch of which repository the settings mean. A branch

@@ -10,6 +10,9 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
+// TriggerStart names the first run of a mirror that a daemon makes.
+const TriggerStart = "start"
+
 // report is the inverse of runRow.
 func (r *runRow) report() *mirror.Report {
 	report := &mirror.Report{
@@ -62,7 +65,8 @@ func (d *DB) Run(ctx context.Context, organizationID, runID string) (*mirror.Rep
 // when another daemon has the mirror now; nothing is written then.
 //
 // A fault that goes on keeps the time it began; and a mirror that fails the same
-// way at every poll does not fill the list of runs with it.
+// way at every poll does not fill the list of runs with it. The starts of daemons that met a
+// blocked mirror are listed: how many they are tells one that is started over and over.
 func (d *DB) RecordFault(ctx context.Context, m *mirror.Mirror, state mirror.State, report *mirror.Report) error {
 	return d.write(ctx, func(tx *gorm.DB) error {
 		row, err := connectionForUpdate(tx, m.OrganizationID)
@@ -93,7 +97,8 @@ func (d *DB) RecordFault(ctx context.Context, m *mirror.Mirror, state mirror.Sta
 		if asked {
 			set["covered"] = m.Requested
 		}
-		worth := report != nil && (asked || !goesOn || report.Trigger == "request" || len(report.Actions) > 0)
+		start := report != nil && report.Trigger == TriggerStart && state.Name == mirror.StateBlocked
+		worth := report != nil && (asked || !goesOn || start || report.Trigger == "request" || len(report.Actions) > 0)
 		if worth {
 			set["last_run_id"] = report.RunID
 			run, err := d.runRow(m, report)
