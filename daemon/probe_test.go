@@ -344,7 +344,12 @@ func TestProbeOfTheWebhook(t *testing.T) {
 		"an organization's": {func(p *probed) { p.repo.AddHook(p.webhook+"/acme", secret, all...) }, "ok", "/acme.", ""},
 		"unsigned":          {func(p *probed) { p.repo.AddHook(p.webhook, mirror.Secret{}, all...) }, "note", "has no secret", "Enter the connection's webhook secret"},
 		"pushes only":       {func(p *probed) { p.repo.AddHook(p.webhook, secret) }, "note", "does not tell of everything", "Tick these triggers, too, in the repository's settings: Repository: Push"},
-		"switched off":      {func(p *probed) { p.repo.AddHook(p.webhook, secret, all...).Subscribe(false, all...) }, "note", "is switched off", "Switch it on"},
+		"another installation's": {func(p *probed) {
+			p.repo.AddHook("https://old.example.com/api/bitbucket/webhook", secret, all...)
+			p.repo.AddHook(p.webhook+"/other", secret, all...) // of another organization here
+			p.repo.AddHook(p.webhook, secret, all...)
+		}, "note", "and one to another confmirror: https://old.example.com/api/bitbucket/webhook.", "delete that webhook"},
+		"switched off": {func(p *probed) { p.repo.AddHook(p.webhook, secret, all...).Subscribe(false, all...) }, "note", "is switched off", "Switch it on"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := admitted(t)

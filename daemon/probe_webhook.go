@@ -38,6 +38,12 @@ func (w Webhook) isTo(address string) bool {
 	return address == w.URL || below && (w.Organization == "" || own == w.Organization)
 }
 
+// elsewhere reports whether an address is one of another confmirror, or of this one's before.
+func (w Webhook) elsewhere(address string) bool {
+	base, _, ours := strings.Cut(address, web.WebhookURL(""))
+	return ours && !strings.HasPrefix(address, w.URL) && base != ""
+}
+
 // registered looks for the repository's webhook to this daemon. Without one polling does the
 // work, so nothing here is a failure.
 func (p *probe) registered(ctx context.Context, host mirror.Hooks) web.TestStep {
@@ -74,8 +80,14 @@ func (p *probe) registered(ctx context.Context, host mirror.Hooks) web.TestStep 
 	case !hooks[i].Complete:
 		return remark("The repository's webhook does not tell of everything.", "Tick these triggers, too, in the repository's settings: "+bitbucket.TriggerNames(host.HookEvents())+".")
 	}
+	if other := slices.IndexFunc(hooks, func(h mirror.Hook) bool { return h.Active && w.elsewhere(h.URL) }); other >= 0 {
+		return remark("The repository has a webhook to "+hooks[i].URL+", and one to another confmirror: "+hooks[other].URL+".", forsaken)
+	}
 	return said("The repository has a webhook to %s.", hooks[i].URL)
 }
+
+// forsaken is what to do about a webhook that may be one of http.public_url as it was.
+const forsaken = "If no confmirror listens there any more, as after a change of http.public_url, delete that webhook in the repository's settings."
 
 // enterWebhook is what a person does where the daemon cannot make the webhook.
 func enterWebhook(address string, events []string) string {

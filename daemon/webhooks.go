@@ -290,7 +290,9 @@ var changes = map[mirror.HookChange]string{
 func (d *Daemon) sayMade(m *mirror.Mirror, known db.Webhook, made db.WebhookTry, change mirror.HookChange) {
 	d.log.Info(changes[change], "organization", m.Organization, "url", made.URL)
 	if known.Given != "" && known.Repository == made.Repository && known.URL != made.URL {
-		d.log.Info("the repository may have another webhook, which was made for the address before; it can be deleted", "organization", m.Organization, "url", known.URL)
+		// A copy of this database, on another machine, would delete what the original needs.
+		d.log.Warn("the repository still has the webhook of the address before, if nobody deleted it", "organization", m.Organization, "url", known.URL,
+			"remedy", forsaken)
 	}
 }
 

@@ -338,6 +338,24 @@ func TestWebhookByHandAtDataCenter(t *testing.T) {
 	})
 }
 
+// After a change of the daemon's address its webhook is made there, and the one before is
+// left to a person: only people know whether somebody else listens there.
+func TestWebhookOfAnotherAddress(t *testing.T) {
+	eachWorld(t, mayMakeHooks, func(w *world) {
+		before := w.made(webhookSecret)
+		w.stop()
+		w.url = ""
+		w.start()
+		w.eventually("another webhook is made", func() bool { return len(w.repo.Hooks()) == 2 && w.shownWebhook()["made"] == true })
+		w.says("webhook", "and one to another confmirror: "+before.URL())
+		if log := w.log.String(); strings.Count(log, "the webhook of the address before") != 1 || !strings.Contains(log, before.URL()) {
+			t.Error("the log does not tell of the webhook that is left")
+		}
+		w.repo.RemoveHook(before)
+		w.says("webhook", "The repository has a webhook to "+w.url+"/api/bitbucket/webhook.")
+	})
+}
+
 // dataCenter makes the stand-in another one.
 func (w *world) dataCenter(scopes ...string) {
 	w.t.Helper()

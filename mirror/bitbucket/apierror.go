@@ -48,7 +48,7 @@ func decodeError(answer *http.Response, body []byte, now time.Time, hidden ...mi
 		e.location = u.Scheme + "://" + u.Host
 	}
 	var b struct {
-		Errors []struct { // Data Center's; the first says it
+		Errors []struct { // Data Center's: the first says why, others what else is wrong
 			Context       string          `json:"context"`
 			Message       string          `json:"message"`
 			ExceptionName string          `json:"exceptionName"`
@@ -65,8 +65,16 @@ func decodeError(answer *http.Response, body []byte, now time.Time, hidden ...mi
 	switch {
 	case json.Unmarshal(body, &b) == nil && len(b.Errors) > 0:
 		first := b.Errors[0]
-		e.Message, e.Data = first.Message, first.Existing
-		e.Exception = first.ExceptionName[strings.LastIndex(first.ExceptionName, ".")+1:]
+		e.Data, e.Exception = first.Existing, first.ExceptionName[strings.LastIndex(first.ExceptionName, ".")+1:]
+		var said []string
+		for _, one := range b.Errors {
+			text := one.Message
+			if one.Context != "" { // the field that is meant
+				text = one.Context + ": " + text
+			}
+			said = append(said, text)
+		}
+		e.Message = strings.Join(said, "; ")
 	case json.Unmarshal(body, &b) == nil:
 		e.Message, e.Detail, e.Fields, e.Data = b.Error.Message, b.Error.Detail, b.Error.Fields, b.Error.Data
 	case media == "text/plain":

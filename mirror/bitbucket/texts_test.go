@@ -139,6 +139,8 @@ func TestWhatIsSaidOfProposals(t *testing.T) {
 		"DC no branch": {true, 404, serverSays("repository.NoSuchBranchException", "Keine"), mirror.ErrNoBranch, "Keine"},
 		"DC reviewers": {true, 409, serverSays("pull.InvalidPullRequestReviewersException", "Ada"), mirror.ErrReviewers, "Ada"},
 		"DC anything":  {true, 400, serverSays("validation.ArgumentValidationException", "Too long"), nil, "Too long"},
+		"DC fields": {true, 400, `{"errors":[{"context":"title","message":"Too long","exceptionName":null},{"context":"description","message":"Too long, too","exceptionName":null}]}`,
+			nil, "title: Too long; description: Too long, too"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s *bitbuckettest.Server

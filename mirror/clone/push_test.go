@@ -167,6 +167,7 @@ func TestPushDeclinedByHook_F5_H17(t *testing.T) {
 		{"restricted", "Permission denied to update branch main.", mirror.CodeBranchRestricted, "Permission denied to update branch main."},
 		{"restricted, lower case", "permission denied to update branch main", mirror.CodeBranchRestricted, ""},
 		{"data center", "Branch refs/heads/main can only be modified through pull requests.", mirror.CodeBranchRestricted, ""},
+		{"data center, in a box", "-----\nBranch refs/heads/main can only be modified through pull requests.\n-----", mirror.CodeBranchRestricted, "direct pushes: Branch refs/heads/main can only be modified through pull requests."},
 		{"full", "Repository is over the size limit (4 GB) and will not accept further additions.", mirror.CodeRepositoryFull, ""},
 		{"pack too large", "fatal: pack exceeds maximum allowed size", mirror.CodeRepositoryFull, ""},
 		{"signatures", "All commits must be signed by a verified key", mirror.CodeSignedCommitsRequired, ""},

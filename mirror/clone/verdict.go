@@ -3,6 +3,8 @@ package clone
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/confmirror/confmirror/mirror"
 )
@@ -66,9 +68,16 @@ func staleReason(reason string) bool {
 		"stale", "incorrect old value", "reference already exists", "but expected")
 }
 
-// shown is what people see of a refusal: the hook's own words, else the reason.
+// shown is what people see of a refusal: the hook's own words, without the rules that some
+// draw around them, else the reason.
 func (rep *report) shown(reason string) string {
-	if text := cleanText(rep.text); text != "" {
+	var words strings.Builder
+	for line := range strings.Lines(rep.text) {
+		if strings.ContainsFunc(line, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+			words.WriteString(line)
+		}
+	}
+	if text := cleanText(words.String()); text != "" {
 		return text
 	}
 	return cleanText(reason)
