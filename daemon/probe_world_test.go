@@ -39,16 +39,33 @@ type probed struct {
 
 func newProbed(t *testing.T) *probed {
 	t.Helper()
-	standIn, err := bitbuckettest.New(bitbuckettest.Options{})
+	p := probedAt(t, bitbuckettest.Options{}, "acme-corp")
+	consumer := p.standIn.AddConsumer(bitbuckettest.Consumer{Workspace: "acme-corp"})
+	p.settings.ClientID, p.settings.ClientSecret = consumer.Key, mirror.NewSecret(consumer.Secret)
+	return p
+}
+
+// newProbedServer is one to a Data Center, by a token with a permission.
+func newProbedServer(t *testing.T, scope string) *probed {
+	t.Helper()
+	p := probedAt(t, bitbuckettest.Options{DataCenter: true}, "CONF")
+	p.settings.OAuthURL = ""
+	p.settings.AccessToken = mirror.NewSecret(p.standIn.AddAccessToken("CONF", "webrix-sync", scope))
+	return p
+}
+
+// probedAt is one without credentials.
+func probedAt(t *testing.T, o bitbuckettest.Options, workspace string) *probed {
+	t.Helper()
+	standIn, err := bitbuckettest.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { standIn.Close() })
-	repo, err := standIn.CreateRepository("acme-corp", "webrix-sync")
+	repo, err := standIn.CreateRepository(workspace, "webrix-sync")
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumer := standIn.AddConsumer(bitbuckettest.Consumer{Workspace: "acme-corp"})
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.Header.Get("X-Event-Key") != "diagnostics:ping" {
 			w.WriteHeader(http.StatusBadRequest)
@@ -59,7 +76,7 @@ func newProbed(t *testing.T) *probed {
 	p := &probed{
 		t: t, standIn: standIn, repo: repo, connector: NewConnector("test"), webhook: web.WebhookURL(hook.URL),
 		settings: mirror.Settings{
-			Push: mirror.PushDirect, Workspace: "acme-corp", Repository: "webrix-sync", ClientID: consumer.Key, ClientSecret: mirror.NewSecret(consumer.Secret),
+			Push: mirror.PushDirect, Workspace: workspace, Repository: "webrix-sync",
 			APIURL: standIn.APIURL(), OAuthURL: standIn.OAuthURL(), GitURL: standIn.GitURL(),
 		},
 	}
