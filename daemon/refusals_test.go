@@ -178,7 +178,7 @@ func TestRefusedPushes(t *testing.T) {
 			rules("full", func(r *bitbuckettest.Repo) { r.SetFull(true) }, func(r *bitbuckettest.Repo) { r.SetFull(false) },
 				full("Repository is over the size limit (4 GB) and will not accept further additions.")),
 			rules("pack too large", func(r *bitbuckettest.Repo) { r.SetMaxPack("10") }, func(r *bitbuckettest.Repo) { r.SetMaxPack("") },
-				full("fatal: pack exceeds maximum allowed size")),
+				told{"blocked", mirror.CodePushRefused, "takes no push of this size: fatal: pack exceeds maximum allowed size", "Make what is too large smaller"}),
 			rules("signed commits", func(r *bitbuckettest.Repo) { r.SetSignedCommits(true) }, func(r *bitbuckettest.Repo) { r.SetSignedCommits(false) },
 				told{"blocked", mirror.CodeSignedCommitsRequired, "The repository requires signed commits: ", "signed-commits rule"}),
 			says("anything else", "JIRA-123: every commit needs a ticket",

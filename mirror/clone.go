@@ -97,6 +97,9 @@ type Built interface {
 var (
 	// ErrStale: the branch is not where the push expected it. Nothing was written; fetch and plan again.
 	ErrStale = errors.New("the branch has moved")
+	// ErrTooLarge: the remote takes no push of this size, or none with a file of this size.
+	// Nothing was written, and less at a time may be taken. It is wrapped in a [Fault].
+	ErrTooLarge = errors.New("the push is too large")
 	// ErrNoCommit: the clone does not have the commit, so a comparison with it is impossible.
 	ErrNoCommit = errors.New("commit not in the clone")
 	// ErrDamaged: an object that must be there is missing or unreadable; Rebuild helps.

@@ -80,7 +80,7 @@ func (c *Clone) moveBranch(ctx context.Context, m move, bu *built) error {
 		if err != nil {
 			return c.settle(ctx, m, err)
 		}
-		if rep.unpack != "ok" && p.thin { // a server may refuse packs that build on what it has
+		if rep.unpack != "ok" && p.thin && !tooLarge(rep.text) { // a server may refuse packs that build on what it has
 			c.log.Info("the remote could not take a thin pack; it gets a whole one", "said", cleanText(rep.unpack))
 			c.remote.noThin, again = true, true
 			continue

@@ -68,6 +68,12 @@ func refusal(a *answer, r *request) error {
 			Message: shown("The git server no longer accepts this kind of access."),
 			Remedy:  "Use an OAuth consumer's client id and secret, or a repository access token.",
 		}
+	case code == http.StatusRequestEntityTooLarge:
+		return &mirror.Fault{
+			Code: mirror.CodePushRefused, Class: mirror.Permanent, Err: fmt.Errorf("%w: %w", mirror.ErrTooLarge, cause),
+			Message: fmt.Sprintf("The git server, or a proxy in front of it, takes no requests of %d bytes (413 %s).", r.length, http.StatusText(code)),
+			Remedy:  "Have the limit raised. Most often it is that of a reverse proxy in front of Bitbucket Data Center: nginx takes 1 MB unless client_max_body_size says more.",
+		}
 	case code == http.StatusTooManyRequests:
 		return &mirror.Fault{
 			Code: mirror.CodeRateLimited, Class: mirror.Transient, Err: cause, RetryAfter: retryAfter(a.Response),

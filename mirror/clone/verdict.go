@@ -27,7 +27,7 @@ func (rep *report) verdict(ref string) error {
 		return rep.restricted(reason, cause, "Make an exception for the token's user in the repository's settings under Branch permissions")
 	case containsFold(said, "permission denied to update branch", "permission denied to create branch", "not allowed to create a branch", "branch restrictions"):
 		return rep.restricted(reason, cause, "Lift the restriction in the repository's settings under Branch restrictions: no OAuth consumer or token can be exempted from it")
-	case containsFold(said, "over the size limit", "exceeds maximum allowed size", "exceeds the maximum allowed size"):
+	case repositoryFull(said):
 		return &mirror.Fault{
 			Code: mirror.CodeRepositoryFull, Class: mirror.Permanent, Err: cause,
 			Message: "The repository takes no more data: " + rep.shown(reason),
@@ -41,6 +41,12 @@ func (rep *report) verdict(ref string) error {
 		}
 	case rep.unpack == "ok" && named && staleReason(reason):
 		return fmt.Errorf("%w: %w", mirror.ErrStale, cause)
+	case tooLarge(said):
+		return &mirror.Fault{
+			Code: mirror.CodePushRefused, Class: mirror.Permanent, Err: fmt.Errorf("%w: %w", mirror.ErrTooLarge, cause),
+			Message: "The remote takes no push of this size: " + rep.shown(reason),
+			Remedy:  "Make what is too large smaller, or have the limit raised, then sync again. Bitbucket Cloud takes files of up to 100 MB, unless an administrator of the repository lifts that.",
+		}
 	}
 	f := &mirror.Fault{
 		Code: mirror.CodePushRefused, Class: mirror.Permanent, Err: cause,
@@ -51,6 +57,20 @@ func (rep *report) verdict(ref string) error {
 		f.Class = mirror.Transient // the remote could not store the pack: its disk, or a broken transfer
 	}
 	return f
+}
+
+// repositoryFull: whatever is sent, it is too much.
+func repositoryFull(said string) bool {
+	return containsFold(said, "repository is over the size limit", "will not accept further additions")
+}
+
+// tooLarge tells a limit of a push or of its files. Nobody has published what Bitbucket Cloud
+// says of a file over its limit, and on a Data Center that is up to a hook: so it is any text
+// of a size that is exceeded.
+func tooLarge(said string) bool {
+	return !repositoryFull(said) &&
+		containsFold(said, "exceed", "larger than", "bigger than", "greater than", "too large", "too big", "over the", "maximum", "limit") &&
+		containsFold(said, "size", "large file", "too large", "too big", " MB", " MiB", " GB", "byte")
 }
 
 // restricted: the branch takes no direct pushes, from us at least.

@@ -14,6 +14,8 @@ type Fault struct {
 	Repository string
 	// Route limits it to one resource of REST, named as in Request.Route; "" is any request.
 	Route string
+	// Above limits it to requests with a body of more bytes, when not 0.
+	Above int64
 	// Do runs first, for instance a commit that wins a race.
 	Do func()
 	// Stall holds the request until the client gives up, the fault is taken back,
@@ -60,12 +62,13 @@ func (s *Server) Inject(f Fault, endpoints ...Endpoint) (undo func()) {
 }
 
 // takeFault finds the fault that a request meets and uses it up by one.
-func (s *Server) takeFault(rt route) *fault {
+func (s *Server) takeFault(rt route, r *http.Request) *fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range slices.Backward(s.faults) {
 		if len(f.endpoints) > 0 && !slices.Contains(f.endpoints, rt.endpoint) ||
 			f.Route != "" && f.Route != rt.name ||
+			f.Above > 0 && r.ContentLength <= f.Above ||
 			f.Repository != "" && !strings.EqualFold(f.Repository, rt.repo) {
 			continue
 		}
@@ -81,7 +84,7 @@ func (s *Server) takeFault(rt route) *fault {
 
 // applyFault acts a fault out. done: the request is answered.
 func (s *Server) applyFault(rt route, m *meter, r *http.Request) (cutAnswer, done bool) {
-	f := s.takeFault(rt)
+	f := s.takeFault(rt, r)
 	if f == nil {
 		return false, false
 	}

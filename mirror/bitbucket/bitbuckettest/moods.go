@@ -32,6 +32,17 @@ func TooManyRequests(seconds int) Fault {
 	return f
 }
 
+// TooLarge is the page of nginx, in front of a Data Center, for bodies of more bytes than
+// its client_max_body_size.
+func TooLarge(limit int64) Fault {
+	return Fault{
+		Above: limit, Status: http.StatusRequestEntityTooLarge,
+		Header: http.Header{"Content-Type": {"text/html"}},
+		Body: "<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n" +
+			"<center><h1>413 Request Entity Too Large</h1></center>\r\n<hr><center>nginx/1.24.0</center>\r\n</body>\r\n</html>\r\n",
+	}
+}
+
 // Down answers a 5xx with the web page of a load balancer.
 func Down(status int) Fault {
 	return Fault{

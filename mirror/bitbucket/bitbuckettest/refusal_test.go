@@ -115,6 +115,7 @@ func TestPreReceive(t *testing.T) {
 			"remote: Learn how to reduce your repository size: https://confluence.atlassian.com/x/xgMvEw.", declined,
 		}},
 		{"pack too large", func(r *bitbuckettest.Repo) { r.SetMaxPack("10") }, []string{"remote: fatal: pack exceeds maximum allowed size", "[remote rejected]"}},
+		{"file too large", func(r *bitbuckettest.Repo) { r.SetMaxFile(1) }, []string{"remote: a is 2 bytes; this exceeds the file size limit of 1 bytes.", declined}},
 		{"signed", func(r *bitbuckettest.Repo) { r.SetSignedCommits(true) }, []string{"requires signed commits", declined}},
 		{"any text", func(r *bitbuckettest.Repo) { r.RefusePushes("File x is\n200 MB") }, []string{"remote: File x is", "remote: 200 MB", declined}},
 	} {
@@ -122,7 +123,7 @@ func TestPreReceive(t *testing.T) {
 			w := newWorld(t, bitbuckettest.Options{})
 			head := commit(t, w.repo, "main", "a", "1")
 			dir := w.clone(t)
-			edit(t, dir, "a", "2")
+			edit(t, dir, "a", "22")
 			tt.set(w.repo)
 			_, err := git(t, dir, "x-token-auth:"+w.token(t), "push", w.repo.URL(), "main", "main:feature-x")
 			wantText(t, err, tt.want...)

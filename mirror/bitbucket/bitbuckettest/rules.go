@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -12,6 +13,7 @@ type rules struct {
 	restrictions []restriction
 	full         bool
 	maxPack      string
+	maxFile      int
 	signed       bool
 	refusal      string
 }
@@ -49,6 +51,14 @@ func (r *Repo) SetMaxPack(size string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rules.maxPack = size
+}
+
+// SetMaxFile bounds each file of a push, in bytes; 0 is Bitbucket's limit. The text of the
+// refusal is not Bitbucket's, which is not known.
+func (r *Repo) SetMaxFile(size int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rules.maxFile = size
 }
 
 // SetSignedCommits makes the repository want signed commits: REST says so, and
@@ -91,6 +101,9 @@ func (r *Repo) hookEnv(by *principal) []string {
 	}
 	if r.rules.signed {
 		env = append(env, "BITBUCKET_SIGNED=1")
+	}
+	if r.rules.maxFile > 0 {
+		env = append(env, "BITBUCKET_MAX_FILE="+strconv.Itoa(r.rules.maxFile))
 	}
 	if r.rules.maxPack != "" {
 		env = append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=receive.maxInputSize", "GIT_CONFIG_VALUE_0="+r.rules.maxPack)
@@ -139,6 +152,15 @@ while read -r old new ref; do
 	*[!0]*) ;;
 	*) continue ;;
 	esac
+	if [ -n "$BITBUCKET_MAX_FILE" ]; then
+		large=$(git rev-list --objects "$new" --not --all |
+			git cat-file --batch-check='%(objecttype) %(objectsize) %(rest)' |
+			while read -r type size path; do
+				[ "$type" = blob ] && [ "$size" -gt "$BITBUCKET_MAX_FILE" ] || continue
+				echo "$path is $size bytes; this exceeds the file size limit of $BITBUCKET_MAX_FILE bytes."
+			done)
+		[ -z "$large" ] || { printf '%s\n' "$large"; refused=1; }
+	fi
 	if [ -n "$BITBUCKET_SIGNED" ]; then
 		for commit in $(git rev-list "$new" --not --all); do
 			git cat-file commit "$commit" | sed '/^$/q' | grep -q '^gpgsig' && continue
