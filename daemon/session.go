@@ -115,7 +115,9 @@ func (c *Connector) resolve(ctx context.Context, m *mirror.Mirror, r remote) (mi
 		}
 		identity.Repository, main = repository.UUID, repository.MainBranch
 	}
-	if identity.Repository == "" { // a plain git host, or one that names no uuid
+	// A plain git host, or one that names no uuid. A mirror that began by git alone goes on so:
+	// it is the same place still.
+	if identity.Repository == "" || m.Identity.Repository == s.CloneURL() {
 		identity.Repository = s.CloneURL()
 	}
 	if identity.Branch == "" && m.Identity.Repository == identity.Repository && m.Identity.Branch != "" {
@@ -191,12 +193,17 @@ func (s *sessions) acquire(ctx context.Context, m *mirror.Mirror) (*session, err
 // identify resolves the connection and stores what it found.
 func (s *sessions) identify(ctx context.Context, m *mirror.Mirror, r remote) error {
 	identity, repository, err := s.connector.resolve(ctx, m, r)
-	if err != nil {
+	if err != nil && mirror.AsFault(err).Class == mirror.Transient && r.host != nil {
 		if known := m.Identity; !known.IsZero() && known.Prefix == m.Settings.PathPrefix &&
-			(m.Settings.Branch == "" || m.Settings.Branch == known.Branch) && mirror.AsFault(err).Class == mirror.Transient {
+			(m.Settings.Branch == "" || m.Settings.Branch == known.Branch) {
 			s.log.Warn("repository's facts are not to be had, going on with what is known", "organization", m.Organization, "error", err)
 			return nil
 		}
+		s.log.Warn("repository's facts are not to be had, going by git alone", "organization", m.Organization, "error", err)
+		r.host = nil
+		identity, repository, err = s.connector.resolve(ctx, m, r)
+	}
+	if err != nil {
 		return err
 	}
 	if identity != m.Identity && !m.Identity.IsZero() {

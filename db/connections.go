@@ -93,11 +93,13 @@ func (d *DB) SaveConnection(ctx context.Context, organizationID string, w Connec
 		if name := mirror.StateName(row.State); name == mirror.StateBlocked || name == mirror.StateError {
 			row.State, row.Detail = "", ""
 		}
-		if settings.Location("").Repository != before.Location("").Repository || settings.APIURL != before.APIURL {
-			row.RepositoryUUID, row.RepositoryFullName, row.RepositoryURL = "", "", "" // another repository's
+		another := settings.Location("").Repository != before.Location("").Repository || settings.APIURL != before.APIURL
+		if another {
+			row.RepositoryUUID, row.RepositoryFullName, row.RepositoryURL = "", "", ""
 		}
-		if settings.Branch == "" && before.Branch != "" {
-			// The main branch is to be found anew: the resolved one is the one that was named.
+		// Whether it is the same place under another name is to be found out, and so is the main
+		// branch: the resolved one is the one that was named.
+		if another || settings.Branch == "" && before.Branch != "" {
 			row.Identity, row.CursorCommit, row.RemoteSeen = "", "", ""
 		}
 		row.Requested++
