@@ -78,7 +78,7 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook Webhook
 		if p.remote, err = c.remote(s); err == nil {
 			err = unusable
 		}
-		return said("The settings can be used."), err
+		return usable(s), err
 	})
 	p.network(ctx, places)
 	if p.remote.credentials != nil {
@@ -101,6 +101,17 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook Webhook
 	}
 	p.try(ctx, "delivery", nil, func() (web.TestStep, error) { return p.deliverable(ctx), nil })
 	return p.result
+}
+
+// usable is the step of settings that can be used. Half of them of Bitbucket Cloud is a slip as
+// a rule: credentials go to both hosts.
+func usable(s mirror.Settings) web.TestStep {
+	git, api := s.GitURL == mirror.DefaultGitURL, s.APIURL == mirror.DefaultAPIURL
+	if s.APIURL == "" || git == api {
+		return said("The settings can be used.")
+	}
+	return remark(fmt.Sprintf("Of git_url (%s) and api_url (%s) one is Bitbucket Cloud's, the other is not.", s.GitURL, s.APIURL),
+		`Set both, and oauth_url where there is one, to the same host: git_url to https://host/scm and api_url to https://host/rest/api/latest for a Data Center, api_url to "" for a plain git host.`)
 }
 
 // said is the step of a success.

@@ -37,6 +37,21 @@ func TestProbeOfADataCenterByItsAdministrator(t *testing.T) {
 	p.says(result, "rules", "pull-request-only for refs/heads/main", "lift the restriction")
 }
 
+// Half a Data Center: the other address is still Bitbucket Cloud's.
+func TestProbeOfHalfADataCenter(t *testing.T) {
+	for name, spoil := range map[string]func(p *probed){
+		"api_url": func(p *probed) { p.settings.APIURL = mirror.DefaultAPIURL },
+		"git_url": func(p *probed) { p.settings.GitURL = mirror.DefaultGitURL },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProbedServer(t, bitbuckettest.ScopeRepositoryWrite)
+			nameless(p) // nobody is asked in earnest
+			spoil(p)
+			p.says(p.test(), "settings", "one is Bitbucket Cloud's, the other is not", "api_url to https://host/rest/api/latest")
+		})
+	}
+}
+
 // What may be wrong with a Data Center's connection.
 func TestProbeOfADataCenterThatRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
