@@ -13,7 +13,7 @@ func TestRefusedAtDataCenter(t *testing.T) {
 	eachWorld(t, func(w *world) { w.dataCenter(bitbuckettest.ScopeRepositoryWrite) }, func(w *world) {
 		eachRefusal(w, []refusal{
 			answers("token", 401, "Authentication failed. Please check your credentials and try again.",
-				told{"blocked", mirror.CodeConnectionFailed, mirror.ConnectionFailedMessage, "the access token: it is wrong, expired or revoked"}, git...),
+				told{"blocked", mirror.CodeConnectionFailed, mirror.ConnectionFailedMessage, "the access token: it is wrong, expired, revoked or of another repository"}, git...),
 			answers("missing", 404, "The requested repository does not exist, or you do not have permission to access it.",
 				told{"blocked", mirror.CodeRepositoryNotFound, "The requested repository does not exist", "may read the repository"}, git...),
 			answers("forbidden", 403, "You are not permitted to push to this repository", told{"blocked", mirror.CodePermissionDenied, "You are not permitted to push", "Repositories: Read and Write"}, git...),

@@ -57,6 +57,16 @@ func rules(name string, set func(r *bitbuckettest.Repo), unset func(r *bitbucket
 	return refusal{name, func(w *world) { set(w.repo) }, func(w *world) { unset(w.repo) }, told}
 }
 
+// branchless is the loss of the branch, until it stands again where it stood.
+func branchless() refusal {
+	var head mirror.Hash
+	return refusal{"the branch is gone", func(w *world) {
+		head = w.commits()[0].Hash
+		w.must(w.repo.DeleteBranch("main"))
+	}, func(w *world) { w.must(w.repo.ForcePush("main", string(head))) },
+		told{"blocked", mirror.CodeBranchNotFound, `The branch "main" does not exist in the repository.`, "Create the branch, or set another one in the connection. Nothing was deleted."}}
+}
+
 // says is a refusal by a hook's own words.
 func says(name, text string, told told) refusal {
 	return rules(name, func(r *bitbuckettest.Repo) { r.RefusePushes(text) }, func(r *bitbuckettest.Repo) { r.RefusePushes("") }, told)
@@ -149,6 +159,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 			meets("allow-list", bitbuckettest.AddressBlocked(), denied("an admin must whitelist your IP", "Add this machine's address to the workspace's IP allow-list"), git...),
 			meets("two-step", bitbuckettest.TwoStepRequired(), denied("enable two-step authentication", "two-step verification"), git...),
 			meets("app password", bitbuckettest.AppPasswordsGone(), denied("App passwords are deprecated", "Use an OAuth consumer's client id and secret"), git...),
+			branchless(),
 			meets("limited", bitbuckettest.TooManyRequests(0), told{"error", mirror.CodeRateLimited, "fewer requests", "tried again by itself"}, git...),
 			meets("down", bitbuckettest.Down(500), told{"error", mirror.CodeNetworkUnreachable, "500 Internal Server Error", "confmirror check"}, git...),
 		})

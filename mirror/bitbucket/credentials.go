@@ -67,7 +67,7 @@ func (t *StaticToken) Token(_ context.Context, refused mirror.Secret) (mirror.Se
 	}
 	if refused == t.value {
 		return mirror.Secret{}, connectionFailed(
-			"Bitbucket refused the access token: it is wrong, expired or revoked. Make a new one in the repository's settings.", nil)
+			"Bitbucket refused the access token: it is wrong, expired, revoked or of another repository. Make a new one in the repository's settings.", nil)
 	}
 	return t.value, nil
 }
