@@ -23,11 +23,11 @@ func (s *observing) counts(o *mirror.Observation, q mirror.Query) error {
 		UNION ALL SELECT 'bases', '', count(*) FROM (SELECT 1 FROM mirror_bases `+ours+` LIMIT 1) AS b
 		UNION ALL SELECT 'intents', '', count(*) FROM (SELECT 1 FROM mirror_intents `+ours+` LIMIT 1) AS i
 		UNION ALL SELECT 'left', '', count(*) FROM (SELECT 1 FROM mirror_unsettled `+ours+` LIMIT 1) AS u
-		UNION ALL SELECT reason, direction, count(*) FROM mirror_unsettled `+ours+` AND reason IN (@held, @rebind) AND verdict = '' GROUP BY reason, direction
+		UNION ALL SELECT reason, direction, count(*) FROM mirror_unsettled `+ours+` AND reason IN (@held, @rebind, @declined) AND verdict = '' GROUP BY reason, direction
 		UNION ALL SELECT 'deleted', direction, CAST(sum(deleted) AS bigint) FROM mirror_deletions `+ours+` AND settled_at > `+s.sqlIn(-brakeWindow)+` GROUP BY direction
 		UNION ALL SELECT 'largest', '', coalesce(max(mirrored), 0) FROM mirror_deletions `+ours+` AND settled_at > `+s.sqlIn(-brakeWindow),
 		sql.Named("organization", s.mirror.OrganizationID), sql.Named("identity", s.identity),
-		sql.Named("held", string(mirror.ReasonHeld)), sql.Named("rebind", string(mirror.ReasonRebind))).Scan(&counts).Error
+		sql.Named("held", string(mirror.ReasonHeld)), sql.Named("rebind", string(mirror.ReasonRebind)), sql.Named("declined", string(mirror.ReasonDeclined))).Scan(&counts).Error
 	if err != nil {
 		return err
 	}
@@ -52,6 +52,8 @@ func (s *observing) counts(o *mirror.Observation, q mirror.Query) error {
 			o.Held[mirror.Direction(c.Direction)] = n
 		case string(mirror.ReasonRebind):
 			o.HeldRebinds += n
+		case string(mirror.ReasonDeclined):
+			o.Declined += n
 		}
 	}
 	if !connected && !q.Preview {

@@ -24,10 +24,11 @@ type Hold struct {
 	CreatedAt time.Time // when the first item was held
 }
 
-// HeldItem is one held deletion, or the held import of an MCP server.
+// HeldItem is one held deletion, the held import of an MCP server, or a change whose pull
+// request was declined.
 type HeldItem struct {
 	// Reason is mirror.ReasonHeld for a deletion, mirror.ReasonRebind for an import that
-	// hands credentials to another target.
+	// hands credentials to another target, mirror.ReasonDeclined for what was declined.
 	Reason    mirror.Reason
 	Direction mirror.Direction
 	Kind      document.Kind
@@ -85,7 +86,7 @@ func (d *DB) DecideHold(ctx context.Context, organizationID, holdID string, verd
 func held(organizationID string) func(*gorm.DB) *gorm.DB {
 	return func(tx *gorm.DB) *gorm.DB {
 		return tx.Where("organization_id = ? AND reason IN ? AND verdict = ?",
-			organizationID, []string{string(mirror.ReasonHeld), string(mirror.ReasonRebind)}, string(mirror.Undecided)).
+			organizationID, []string{string(mirror.ReasonHeld), string(mirror.ReasonRebind), string(mirror.ReasonDeclined)}, string(mirror.Undecided)).
 			Where("identity = (SELECT c.identity FROM bitbucket_connections AS c WHERE c.organization_id = ? AND c.disconnected_at IS NULL)", organizationID)
 	}
 }

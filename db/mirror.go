@@ -65,7 +65,14 @@ func (d *DB) Mirror(ctx context.Context, organizationID string) (*mirror.Mirror,
 		Requested:      c.Requested,
 		Covered:        c.Covered,
 		State:          c.state(),
+		Proposed:       c.proposed(),
 	}, nil
+}
+
+// proposed is what waits on the proposal branch.
+func (c *connectionRow) proposed() (p mirror.Proposed) {
+	_ = json.Unmarshal([]byte(c.Proposed), &p)
+	return p
 }
 
 // state is how the last run left the mirror.
@@ -103,7 +110,7 @@ func (d *DB) Identify(ctx context.Context, m *mirror.Mirror, identity mirror.Ide
 			"updated_at":           d.now(),
 		}
 		if c.Identity != key {
-			set["cursor_commit"], set["remote_seen"], set["imported_from"] = "", "", noImports
+			set["cursor_commit"], set["remote_seen"], set["imported_from"], set["proposed"] = "", "", noImports, nil
 			// They were rejected in another place.
 			if err := tx.Where("organization_id = ?", m.OrganizationID).Delete(&rejectedRow{}).Error; err != nil {
 				return err

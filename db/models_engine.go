@@ -30,6 +30,7 @@ type connectionRow struct {
 	RemoteSeen                 string
 	ImportedFrom               string // JSON array of commits; see import_from.go
 	PlannedBy                  string
+	Proposed                   jsonColumn
 	State                      string
 	Detail                     jsonColumn
 	Conditions                 jsonColumn

@@ -39,7 +39,9 @@ type observing struct {
 	bases   map[mirror.Key]*baseRow
 	byRow   map[mirror.RowKey]*baseRow
 	left    map[mirror.Key]*unsettledRow
-	pushed  map[string]*baseRow // skills, by their intents
+	// Skills by their intents, those of the mirrored branch and those of the proposal's.
+	pushed   map[string]*baseRow
+	proposed map[string][]*baseRow
 	// anyIntents and anyLeft: there is something to read in these tables.
 	anyIntents, anyLeft bool
 }
@@ -98,7 +100,7 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.intents(o); err != nil {
+	if err := s.intents(o, q); err != nil {
 		return nil, err
 	}
 	if err := s.some(q, o.Intents); err != nil {
@@ -124,16 +126,26 @@ func (s *observing) observe(q mirror.Query) (*mirror.Observation, error) {
 	return o, s.keepStored(o.Rows) // to be imported into, most likely
 }
 
-func (s *observing) intents(o *mirror.Observation) error {
-	s.pushed = map[string]*baseRow{}
+// intents reads what pushes meant to make agreed. What is proposed may be much, and wait
+// for long.
+func (s *observing) intents(o *mirror.Observation, q mirror.Query) error {
+	s.pushed, s.proposed = map[string]*baseRow{}, map[string][]*baseRow{}
 	if !s.anyIntents {
 		return nil
 	}
+	query := s.tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity)
+	if !q.Proposals {
+		query = query.Where("ref = ?", directRef(s.mirror.Identity))
+	}
 	var intents []intentRow
-	err := s.tx.Where("organization_id = ? AND identity = ?", s.mirror.OrganizationID, s.identity).Order("id").Find(&intents).Error
+	err := query.Order("id").Find(&intents).Error
 	for _, i := range intents {
 		if i.Kind == string(document.Skills) && !i.Deleted {
-			s.pushed[i.RowID] = &baseRow{Kind: i.Kind, RowID: i.RowID, Slug: i.Slug, ContentID: i.ContentID}
+			if i.Ref == directRef(s.mirror.Identity) {
+				s.pushed[i.RowID] = i.agreed()
+			} else {
+				s.proposed[i.RowID] = append(s.proposed[i.RowID], i.agreed())
+			}
 		}
 		o.Intents = append(o.Intents, &mirror.Intent{
 			ID: i.ID, Ref: i.Ref, Commit: mirror.Hash(i.CommitHash), Deleted: i.Deleted,
@@ -144,6 +156,14 @@ func (s *observing) intents(o *mirror.Observation) error {
 		})
 	}
 	return err
+}
+
+// directRef is the ref of the branch itself; intents for another one are proposals.
+func directRef(identity mirror.Identity) string { return "refs/heads/" + identity.Branch }
+
+// agreed is what an intent makes of a row.
+func (i *intentRow) agreed() *baseRow {
+	return &baseRow{Kind: i.Kind, RowID: i.RowID, Slug: i.Slug, ContentID: i.ContentID}
 }
 
 // list reads a JSON array of strings.
@@ -158,11 +178,14 @@ func (j jsonColumn) list() []string {
 func (s *observing) fill(o *mirror.Observation) error {
 	rows := s.relevant()
 	// A skill that was pushed and not settled yet is agreed by its intent.
-	skills := s.pushed
 	for row, b := range s.byRow {
 		if row.Kind == document.Skills {
-			skills[row.ID] = b
+			s.pushed[row.ID] = b
 		}
+	}
+	skills := s.proposed
+	for id, b := range s.pushed {
+		skills[id] = append(skills[id], b)
 	}
 	edited, err := s.derive(s.tx, s.mirror.OrganizationID, rows, skills, describedRows(s.changes))
 	if err != nil {

@@ -21,7 +21,7 @@ func (d *DB) Settle(ctx context.Context, m *mirror.Mirror, s *mirror.Settlement)
 		if err := d.settleMirror(tx, m, s); err != nil {
 			return err
 		}
-		locked, err := d.followSkills(tx, m, s.Bases, s.Consumed)
+		locked, err := d.followSkills(tx, m, slices.Concat(s.Bases, s.Offered), s.Consumed)
 		if err != nil {
 			return err
 		}
@@ -60,6 +60,7 @@ func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) e
 		"state":         string(s.State.Name),
 		"detail":        nil,
 		"conditions":    nil,
+		"proposed":      nil,
 		"covered":       clause.Expr{SQL: "CASE WHEN covered < ? THEN ? ELSE covered END", Vars: []any{s.Covered, s.Covered}},
 	}
 	if s.State.Detail != nil {
@@ -67,6 +68,9 @@ func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) e
 	}
 	if len(s.State.Conditions) > 0 {
 		set["conditions"] = encode(s.State.Conditions)
+	}
+	if s.Proposed != (mirror.Proposed{}) {
+		set["proposed"] = encode(s.Proposed)
 	}
 	if s.Run != nil {
 		set["last_run_id"] = s.Run.RunID
@@ -122,7 +126,7 @@ func (d *DB) settleOpen(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) err
 	conflict := upsert([]string{"organization_id", "identity", "kind", "path"},
 		"row_id", "slug", "reason", "waits_for", "digest", "git_id", "direction")
 	// A person may have decided on a held item while the run held it once more.
-	const decided = "mirror_unsettled.reason IN ('held', 'rebind') AND mirror_unsettled.verdict <> '' AND excluded.reason = mirror_unsettled.reason" +
+	const decided = "mirror_unsettled.reason IN ('held', 'rebind', 'declined') AND mirror_unsettled.verdict <> '' AND excluded.reason = mirror_unsettled.reason" +
 		" AND excluded.verdict = '' AND mirror_unsettled.direction = excluded.direction AND mirror_unsettled.git_id = excluded.git_id"
 	for _, column := range []string{"verdict", "due"} {
 		conflict.DoUpdates = append(conflict.DoUpdates, clause.Assignment{

@@ -24,7 +24,10 @@ import (
 
 // derive finds the documents (in stored form) of skills whose columns were
 // edited, by row id; skills without such an edit are left out.
-func (d *DB) derive(tx *gorm.DB, organizationID string, skills []*storedRow, bases map[string]*baseRow, described set) (map[string]*document.Document, error) {
+//
+// agreed is what each was agreed as: its base, and what pushes of ours may have made of it
+// since. SKILL.md says what one of them says, unless it was edited, too.
+func (d *DB) derive(tx *gorm.DB, organizationID string, skills []*storedRow, agreed map[string][]*baseRow, described set) (map[string]*document.Document, error) {
 	edited := map[string]*document.Document{}
 	var candidates []*storedRow
 	for _, r := range skills {
@@ -33,20 +36,22 @@ func (d *DB) derive(tx *gorm.DB, organizationID string, skills []*storedRow, bas
 			continue
 		}
 		name, description := r.document.Frontmatter()
-		if base := bases[e.ID]; base != nil && e.Slug != base.Slug && name == base.Slug && document.ValidSlug(document.Skills, e.Slug) {
+		named := func(b *baseRow) bool { return name == b.Slug }
+		if name != e.Slug && slices.ContainsFunc(agreed[e.ID], named) && document.ValidSlug(document.Skills, e.Slug) {
 			edited[e.ID] = r.document.Renamed(e.Slug)
 		}
 		if described[e.ID] && e.Description != nil && *e.Description != "" && *e.Description != description {
 			candidates = append(candidates, r)
 		}
 	}
-	agreed, err := d.agreedMains(tx, organizationID, candidates, bases)
+	mains, err := d.agreedMains(tx, organizationID, candidates, agreed)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range candidates {
 		e := r.record.entity()
-		if bases[e.ID] != nil && !sameDescription(r.document, agreed[e.ID]) {
+		says := func(main *document.Document) bool { return sameDescription(r.document, main) }
+		if len(agreed[e.ID]) > 0 && !slices.ContainsFunc(mains[e.ID], says) {
 			continue // SKILL.md's own was edited as well, and it decides
 		}
 		doc := r.document
@@ -59,19 +64,16 @@ func (d *DB) derive(tx *gorm.DB, organizationID string, skills []*storedRow, bas
 }
 
 func sameDescription(d, agreed *document.Document) bool {
-	if agreed == nil {
-		return false
-	}
 	_, is := d.Frontmatter()
 	_, was := agreed.Frontmatter()
 	return is == was
 }
 
 // agreedMains are the agreed SKILL.md of skills, by row id, as documents of one file.
-func (d *DB) agreedMains(tx *gorm.DB, organizationID string, skills []*storedRow, bases map[string]*baseRow) (map[string]*document.Document, error) {
-	lists, mains := set{}, map[string]string{}
+func (d *DB) agreedMains(tx *gorm.DB, organizationID string, skills []*storedRow, bases map[string][]*baseRow) (map[string][]*document.Document, error) {
+	lists, mains := set{}, map[string]set{}
 	for _, r := range skills {
-		if base := bases[r.record.entity().ID]; base != nil {
+		for _, base := range bases[r.record.entity().ID] {
 			lists[base.ContentID] = true
 		}
 	}
@@ -82,26 +84,27 @@ func (d *DB) agreedMains(tx *gorm.DB, organizationID string, skills []*storedRow
 	files := set{}
 	for _, r := range skills {
 		id := r.record.entity().ID
-		base := bases[id]
-		if base == nil {
-			continue
-		}
-		var agreed skillList
-		if err := json.Unmarshal(contents[base.ContentID], &agreed); err != nil {
-			continue // nothing is known of the agreed SKILL.md
-		}
-		for _, f := range agreed {
-			if f.Path == document.SkillFile {
-				mains[id], files[f.Content] = f.Content, true
+		mains[id] = set{}
+		for _, base := range bases[id] {
+			var agreed skillList
+			if err := json.Unmarshal(contents[base.ContentID], &agreed); err != nil {
+				continue // nothing is known of the agreed SKILL.md
+			}
+			for _, f := range agreed {
+				if f.Path == document.SkillFile {
+					mains[id][f.Content], files[f.Content] = true, true
+				}
 			}
 		}
 	}
 	if contents, err = d.readContents(tx, organizationID, files); err != nil {
 		return nil, err
 	}
-	docs := make(map[string]*document.Document, len(mains))
-	for id, main := range mains {
-		docs[id] = &document.Document{Kind: document.Skills, Files: []document.File{{Path: document.SkillFile, Content: contents[main]}}}
+	docs := make(map[string][]*document.Document, len(mains))
+	for id, list := range mains {
+		for main := range list {
+			docs[id] = append(docs[id], &document.Document{Kind: document.Skills, Files: []document.File{{Path: document.SkillFile, Content: contents[main]}}})
+		}
 	}
 	return docs, nil
 }
@@ -121,15 +124,15 @@ func describedRows(changes []changeRow) set {
 // seen yet.
 func (d *DB) withColumns(query *gorm.DB, organizationID string, r *storedRow) error {
 	id := r.record.entity().ID
-	var bases []*baseRow
-	err := query.Where("organization_id = ? AND row_id = ?", organizationID, id).
-		Where("identity = (SELECT c.identity FROM bitbucket_connections AS c WHERE c.organization_id = ? AND c.disconnected_at IS NULL)", organizationID).Find(&bases).Error
+	fresh := func() *gorm.DB { return query.Session(&gorm.Session{NewDB: true}) }
+	var identity string
+	err := fresh().Model(&connectionRow{}).Where("organization_id = ? AND disconnected_at IS NULL", organizationID).Select("identity").Scan(&identity).Error
 	if err != nil {
 		return err
 	}
-	byRow := map[string]*baseRow{}
-	for _, b := range bases {
-		byRow[id] = b
+	byRow, err := d.agreedSkills(fresh(), organizationID, parseIdentity(identity), []string{id}, nil)
+	if err != nil {
+		return err
 	}
 	changes, err := d.changesOf(query.Session(&gorm.Session{NewDB: true}), organizationID, keysOf(document.Skills, []string{id}))
 	if err != nil {
@@ -165,7 +168,7 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 	if err != nil {
 		return nil, err
 	}
-	behind, err := d.behind(tx, m, mains, consumed)
+	behind, err := d.behind(tx, m, mains, agreed, consumed)
 	if err != nil || len(behind) == 0 {
 		return nil, err
 	}
@@ -177,7 +180,7 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 	if err != nil {
 		return nil, err
 	}
-	if behind, err = d.behind(tx, m, slices.Collect(maps.Values(rows)), consumed); err != nil {
+	if behind, err = d.behind(tx, m, slices.Collect(maps.Values(rows)), agreed, consumed); err != nil {
 		return nil, err
 	}
 	t := tables[document.Skills]
@@ -259,7 +262,7 @@ func (d *DB) lockSkills(tx *gorm.DB, organizationID string, ids set) (map[string
 
 // behind finds, among skills, those that SKILL.md or the columns do not say the same of,
 // and what they are to become.
-func (d *DB) behind(tx *gorm.DB, m *mirror.Mirror, skills []*storedRow, consumed []int64) (map[string]*document.Document, error) {
+func (d *DB) behind(tx *gorm.DB, m *mirror.Mirror, skills []*storedRow, agreed map[string]*mirror.Base, consumed []int64) (map[string]*document.Document, error) {
 	var live []*storedRow
 	ids := set{}
 	for _, r := range skills {
@@ -268,15 +271,9 @@ func (d *DB) behind(tx *gorm.DB, m *mirror.Mirror, skills []*storedRow, consumed
 			ids[e.ID] = true
 		}
 	}
-	var old []*baseRow
-	err := where(tx, d.inText("row_id", ids.list())).
-		Where("organization_id = ? AND identity = ? AND kind = ?", m.OrganizationID, identityKey(m.Identity), document.Skills).Find(&old).Error
+	byRow, err := d.agreedSkills(tx, m.OrganizationID, m.Identity, ids.list(), agreed)
 	if err != nil {
 		return nil, err
-	}
-	byRow := map[string]*baseRow{}
-	for _, b := range old {
-		byRow[b.RowID] = b
 	}
 	changes, err := d.changesOf(tx, m.OrganizationID, keysOf(document.Skills, ids.list()))
 	if err != nil {
@@ -304,6 +301,33 @@ func (d *DB) behind(tx *gorm.DB, m *mirror.Mirror, skills []*storedRow, consumed
 		}
 	}
 	return docs, nil
+}
+
+// agreedSkills are what skills were agreed as, by row id: bases, and what is proposed to
+// people, but for what is being agreed just now.
+func (d *DB) agreedSkills(tx *gorm.DB, organizationID string, identity mirror.Identity, ids []string, now map[string]*mirror.Base) (map[string][]*baseRow, error) {
+	agreed := map[string][]*baseRow{}
+	ours := func(query *gorm.DB) *gorm.DB {
+		return where(query, d.inText("row_id", ids)).
+			Where("organization_id = ? AND identity = ? AND kind = ?", organizationID, identityKey(identity), document.Skills)
+	}
+	var bases []*baseRow
+	if err := ours(tx).Find(&bases).Error; err != nil {
+		return nil, err
+	}
+	for _, b := range bases {
+		agreed[b.RowID] = append(agreed[b.RowID], b)
+	}
+	var intents []*intentRow
+	if err := ours(tx).Where("NOT deleted AND ref <> ?", directRef(identity)).Find(&intents).Error; err != nil {
+		return nil, err
+	}
+	for _, i := range intents {
+		if b := now[i.RowID]; b == nil || b.Digest != document.Digest(i.Digest) {
+			agreed[i.RowID] = append(agreed[i.RowID], i.agreed())
+		}
+	}
+	return agreed, nil
 }
 
 func says(column *string, text string) bool { return column != nil && *column == text }

@@ -29,11 +29,14 @@ type apply struct {
 	behind []*Unsettled
 	// rowsDeleted counts this round's deletions in the database.
 	rowsDeleted int
-	s           Settlement
+	// proposed are the decisions whose change is on the proposal branch; notAgain those whose
+	// change people declined.
+	proposed, notAgain map[*Decision]bool
+	s                  Settlement
 }
 
 func newApply(r *run, v *view, p *Plan) *apply {
-	return &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}}
+	return &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}, notAgain: map[*Decision]bool{}, s: Settlement{Proposed: r.mirror.Proposed}}
 }
 
 // idle reports that the round has nothing to write, remember or answer.
@@ -41,6 +44,9 @@ func (a *apply) idle() bool {
 	if a.more() || len(a.obs.Changes) > 0 || len(a.foundIntents) > 0 || len(a.mirror.ImportedFrom) > 0 || len(a.obs.Unsettled) > 0 || a.req.Record ||
 		a.obs.Requested > a.mirror.Covered || a.mirror.Cursor != a.view.head ||
 		a.mirror.RemoteSeen != a.view.head || a.mirror.State.Name != StateOK || !a.mainTold() || a.mirror.PlannedBy != a.plannedBy() {
+		return false
+	}
+	if a.view.proposal.all || len(a.view.proposal.trouble) > 0 || a.run.undescribed() {
 		return false
 	}
 	for _, d := range a.plan.Decisions {
@@ -199,42 +205,69 @@ func (a *apply) keep(ctx context.Context) error {
 // export commits and pushes what the database changed. The error is a fault of the
 // push, ErrStale, or a failure before it; imports are not undone by it.
 func (a *apply) export(ctx context.Context) error {
-	var conflicts []*Conflict
-	var decisions []*Decision
-	for _, d := range a.plan.Decisions {
-		if a.skip[d] || !d.toFile {
-			continue
-		}
-		decisions = append(decisions, d)
-		if !d.toRow {
-			conflicts = append(conflicts, d.Conflicts...)
+	if a.view.proposal.fate != withdrawn {
+		if err := a.endProposal(ctx); err != nil {
+			return err
 		}
 	}
+	var decisions []*Decision
+	for _, d := range a.plan.Decisions {
+		if !a.skip[d] && d.toFile && !a.notWanted(d) {
+			decisions = append(decisions, d)
+		}
+	}
+	propose := a.proposes() && a.view.head != ""
+	switch {
+	case propose && len(decisions) == 0 && a.view.proposal.head == "":
+		return nil
+	case len(decisions) > 0 && a.req.Refused != nil:
+		return a.req.Refused
+	case propose:
+		return a.propose(ctx, decisions)
+	}
+	err := a.push(ctx, decisions)
+	if err == nil && a.view.proposal.fate == withdrawn {
+		return a.endProposal(ctx)
+	}
+	if f, ok := errors.AsType[*Fault](err); ok && f.Code == CodeBranchRestricted && a.mirror.Settings.Push == PushAuto && a.view.head != "" {
+		a.log.Info("the branch takes no direct pushes; changes are proposed", "said", f.Message)
+		a.run.refusedNow = a.Now().UTC()
+		return errAgain
+	}
+	return err
+}
+
+func (a *apply) newExports(decisions []*Decision) {
 	a.exports = make([]*export, len(decisions))
 	_ = parallel.Each(len(decisions), func(i int) error {
 		a.exports[i] = a.newExport(decisions[i])
 		return nil
 	})
-	if len(a.exports) == 0 {
-		return nil
-	}
-	if a.req.Refused != nil {
-		return a.req.Refused
-	}
-	if a.mirror.Settings.Push == PushPullRequest {
-		return &Fault{
-			Code:    CodeBranchRestricted,
-			Message: "This mirror may change the branch by pull request only, which this version cannot do yet.",
-			Remedy:  "Set push to direct, or wait for a version with pull requests. Imports go on; changes in the database stay pending.",
-			Class:   Permanent,
+}
+
+// replaced are the conflicts that exports bring along, where no import did.
+func replaced(decisions []*Decision) (conflicts []*Conflict) {
+	for _, d := range decisions {
+		if !d.toRow {
+			conflicts = append(conflicts, d.Conflicts...)
 		}
 	}
+	return conflicts
+}
+
+// push brings the exports to the branch itself.
+func (a *apply) push(ctx context.Context, decisions []*Decision) error {
+	if len(decisions) == 0 {
+		return nil
+	}
+	conflicts := replaced(decisions)
+	a.newExports(decisions)
 	a.progress("commit", a.report.Exported, a.report.Exported+len(a.exports)+a.waiting())
 	built, err := a.build(ctx)
 	if err != nil {
 		return err
 	}
-	intents, err := a.intents(ctx, built)
+	intents, err := a.intents(ctx, a.mirror.Branch(), built)
 	if err != nil {
 		return err
 	}
@@ -250,13 +283,19 @@ func (a *apply) export(ctx context.Context) error {
 		a.logPushFailure(err)
 		if refusedForGood(err) { // so these commits can never arrive
 			a.dropIntents(intents)
+			a.run.refusedIntents = append(a.run.refusedIntents, intents...)
 		}
 		return err
 	}
 	a.head = built.Head()
 	a.report.Commits = append(a.report.Commits, built.Commits()...)
-	// This push was made from the observed head, so no earlier one can still arrive.
-	a.dropIntents(a.obs.Intents)
+	// This push was made from the observed head, so no earlier one can still arrive. (What
+	// was proposed can.)
+	for _, i := range a.obs.Intents {
+		if i.Ref == refOf(a.mirror.Branch()) || a.view.proposal.fate == withdrawn {
+			a.dropIntents([]*Intent{i})
+		}
+	}
 	a.dropIntents(intents)
 	return nil
 }
@@ -318,6 +357,7 @@ func (a *apply) refuseExport(occupied *PathError) bool {
 		}
 		a.exports = slices.Delete(a.exports, i, i+1)
 		d := e.Decision
+		delete(a.proposed, d)
 		d.Effect, d.Document, d.toFile, d.RowProblem = Refuse, nil, false, true
 		d.Problem = document.Invalid("cannot be written to %s: %s", e.path, occupied.Why)
 		d.actions = d.describe(a.layout)

@@ -14,6 +14,9 @@ func (p *planner) brake() {
 			if d.Taken != "" {
 				continue // a person decided on this very entity
 			}
+			if d.Proposed != nil && d.Proposed.Deleted {
+				continue // it was counted when it was proposed
+			}
 			if d.Left != nil && d.Left.Reason == ReasonHeld {
 				if d.Left.Verdict != Approved {
 					d.Effect = Hold

@@ -77,7 +77,8 @@ type CommitSpec struct {
 	// Merge, if set, is a commit that is merged first: what either side changed since their
 	// latest common commit. Only the first of a build's commits may merge.
 	Merge Hash
-	// Theirs are paths at which Merge counts, whatever stands there otherwise.
+	// Theirs are paths at which Merge counts, whatever stands there otherwise. That goes for
+	// a commit that is contained already, too, which makes no merge of it.
 	Theirs  []string
 	Changes []FileChange
 }
@@ -137,6 +138,8 @@ type Clone interface {
 	FetchBranch(ctx context.Context, branch string, head Hash) error
 	// Has reports whether the clone has the commit.
 	Has(ctx context.Context, commit Hash) bool
+	// MergeBase is a latest commit that is in both histories; "" if there is none.
+	MergeBase(ctx context.Context, a, b Hash) (Hash, error)
 	// Contains reports whether ancestor is in the history of commit (or is it).
 	// ErrNoCommit when either is not in the clone.
 	Contains(ctx context.Context, commit, ancestor Hash) (bool, error)

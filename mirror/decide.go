@@ -121,7 +121,7 @@ func (p *planner) decidePrivate(d *Decision, git change) *Decision {
 func (p *planner) remove(d *Decision, o Effect, direction Direction) *Decision {
 	s := d.Subject
 	d.Direction = direction
-	if s.Left != nil && s.Left.Reason == ReasonHeld && s.Left.Verdict == Discarded {
+	if s.Left != nil && (s.Left.Reason == ReasonHeld || s.Left.Reason == ReasonDeclined) && s.Left.Verdict == Discarded {
 		// A person undoes it from the side that still has the entity.
 		if direction == ToGit {
 			return d.converge(s.documentAtBase())

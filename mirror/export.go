@@ -18,6 +18,8 @@ type export struct {
 	content *Content // what stands at path afterwards
 	base    *Base    // agreed once pushed; nil for a deletion
 	spec    int      // which of the push's commits it is part of
+	// mixed: beside the row's, the file holds what somebody changed on the proposal branch.
+	mixed bool
 }
 
 func (a *apply) newExport(d *Decision) *export {
@@ -31,24 +33,29 @@ func (a *apply) newExport(d *Decision) *export {
 		e.from = f.Path
 		e.changes = append(e.changes, FileChange{Path: f.Path, Delete: true})
 	}
-	if d.Kind == document.Skills {
-		e.skillChanges(f)
-	} else {
-		e.fileChange(f)
+	if t := d.Target; d.Kind != document.Skills && t != nil && t.Exists() && t.Path == e.path {
+		f = t // somebody's layout, which stands there already
 	}
+	e.write(f, d.Document)
 	return e
 }
 
-// fileChange edits the JSON file that is there, or writes a new one.
-func (e *export) fileChange(f *File) {
-	var text []byte
-	if t := e.Target; t != nil && t.Exists() && t.Path == e.path {
-		f = t // somebody's layout, which stands there already
-	}
-	if f.Exists() && f.Problem == nil && f.Content != nil {
-		text = document.Edit(f.Content.Bytes, e.Document)
+// write makes the document stand at the export's path, where f is or comes from.
+func (e *export) write(f *File, doc *document.Document) {
+	if e.Kind == document.Skills {
+		e.skillChanges(f, doc)
 	} else {
-		text = document.Encode(e.Document)
+		e.fileChange(f, doc)
+	}
+}
+
+// fileChange edits the JSON file that is there, or writes a new one.
+func (e *export) fileChange(f *File, doc *document.Document) {
+	var text []byte
+	if f.Exists() && f.Problem == nil && f.Content != nil {
+		text = document.Edit(f.Content.Bytes, doc)
+	} else {
+		text = document.Encode(doc)
 	}
 	e.content = &Content{Bytes: text}
 	e.changes = append(e.changes, FileChange{Path: e.path, Content: text, KeepMode: true})
@@ -57,17 +64,17 @@ func (e *export) fileChange(f *File) {
 // skillChanges writes the files of a skill that differ. Where the skill is new to a
 // directory it takes all of it: what may stand there was decided on, as the file at the
 // row's new place or as that of an entity which gives way, and is no part of the skill.
-func (e *export) skillChanges(f *File) {
-	e.content = &Content{Files: e.Document.Files}
+func (e *export) skillChanges(f *File, doc *document.Document) {
+	e.content = &Content{Files: doc.Files}
 	old := map[string]document.File{}
-	if e.from == "" && f.Exists() && f.Problem == nil && f.Content != nil {
+	if f.Path == e.path && f.Exists() && f.Problem == nil && f.Content != nil {
 		for _, file := range f.Content.Files {
 			old[file.Path] = file
 		}
 	} else {
 		e.changes = append(e.changes, FileChange{Path: e.path, Delete: true})
 	}
-	for _, file := range e.Document.Files {
+	for _, file := range doc.Files {
 		was, there := old[file.Path]
 		delete(old, file.Path)
 		if there && was.Executable == file.Executable && bytes.Equal(was.Content, file.Content) {
@@ -82,7 +89,7 @@ func (e *export) skillChanges(f *File) {
 
 // intents finds what the built commits make agreed, each with the commit that holds it:
 // somebody may set the branch back to one in the middle of the push.
-func (a *apply) intents(ctx context.Context, built Built) ([]*Intent, error) {
+func (a *apply) intents(ctx context.Context, branch string, built Built) ([]*Intent, error) {
 	places := make([]Place, len(a.exports))
 	for i, e := range a.exports {
 		places[i] = Place{e.Kind, e.Slug()}
@@ -91,7 +98,7 @@ func (a *apply) intents(ctx context.Context, built Built) ([]*Intent, error) {
 	if err != nil {
 		return nil, err
 	}
-	ref := "refs/heads/" + a.mirror.Branch()
+	ref := refOf(branch)
 	var intents []*Intent
 	gone := func(e *export, path, slug string) {
 		intents = append(intents, &Intent{Ref: ref, Commit: built.At(e.spec), Deleted: true,
@@ -109,9 +116,20 @@ func (a *apply) intents(ctx context.Context, built Built) ([]*Intent, error) {
 			gone(e, e.from, e.file().Slug)
 		}
 		e.base = newBase(e.Decision, e.path, entries[i].GitID, e.Document, e.content)
+		if e.mixed { // with this git id the file is not what the row says
+			e.base.GitID, e.base.Content = "row:"+string(e.base.Digest), e.rowContent()
+		}
 		intents = append(intents, &Intent{Ref: ref, Commit: built.At(e.spec), Base: *e.base})
 	}
 	return intents, nil
+}
+
+// rowContent is what the file would be if it said what the row says, and no more.
+func (e *export) rowContent() *Content {
+	if e.Kind == document.Skills {
+		return &Content{Files: e.Document.Files}
+	}
+	return &Content{Bytes: document.Encode(e.Document)}
 }
 
 // writtenAgain reports whether another export of this run writes path.

@@ -24,6 +24,10 @@ const (
 	// CodeRequestRefused: the host's REST interface does not take what it was asked for; its
 	// text is shown. Git is not concerned.
 	CodeRequestRefused = "REQUEST_REFUSED"
+	// CodePullRequestOpen: a condition: changes wait for people to merge them.
+	CodePullRequestOpen = "PULL_REQUEST_OPEN"
+	// CodePullRequestDeclined: changes of the database are held, since people declined them.
+	CodePullRequestDeclined = "PULL_REQUEST_DECLINED"
 	// CodeMainBranchChanged: a condition of a mirror that was connected to "the main
 	// branch": the repository has another one now.
 	CodeMainBranchChanged = "MAIN_BRANCH_CHANGED"

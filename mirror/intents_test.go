@@ -71,7 +71,7 @@ func TestPushThatWasSetBackIntoItsMiddle_E6(t *testing.T) {
 			}
 			a.commits()
 			var err error
-			if v.obs.Intents, err = a.intents(t.Context(), pushedChain{commits: pushed}); err != nil {
+			if v.obs.Intents, err = a.intents(t.Context(), "main", pushedChain{commits: pushed}); err != nil {
 				t.Fatal(err)
 			}
 			if err := v.collect(t.Context(), &Mirror{}, now); err != nil {

@@ -94,6 +94,22 @@ func (j *join) applyIntents() {
 	}
 }
 
+// addProposals hands what is proposed to its subjects: the latest word on each.
+func (j *join) addProposals() {
+	for _, i := range j.obs.Intents {
+		if !j.open[i.ID] {
+			continue
+		}
+		s := j.byPath[i.Key]
+		if i.RowID != "" {
+			s = j.byRow[RowKey{i.Kind, i.RowID}]
+		}
+		if s != nil {
+			s.Proposed = i
+		}
+	}
+}
+
 // shownIntents are those that git shows. Those of one push that move a row, or that
 // touch one path, belong together: one of them alone may look like it by chance, and
 // would tear a row from its file. That a file is gone shows nothing: somebody may have
@@ -151,6 +167,9 @@ func (j *join) file(k document.Kind, slug, path string) *File {
 
 func (j *join) add(s *Subject, key Key) {
 	s.Left = j.left[key]
+	if s.Left != nil && s.Left.Reason == ReasonDeclined && s.Left.Verdict == Discarded {
+		s.Taken = document.PreferGit
+	}
 	j.subjects = append(j.subjects, s)
 	j.byPath[key] = s
 	if s.Row != nil {

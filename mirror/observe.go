@@ -28,6 +28,9 @@ type view struct {
 	others    map[string]bool // MCP servers that may be other ones by this plan
 	servers   map[string]document.Server
 	left      map[Key]*Unsettled
+	proposal  proposal
+	// open are the intents that wait on the proposal branch, by id.
+	open map[int64]bool
 	// landed are the commits of intents that the branch contains: somebody may have
 	// edited on top of a push whose answer was lost.
 	landed map[Hash]bool
@@ -75,7 +78,7 @@ func (r *run) withDependents(ctx context.Context, v *view, asked map[string]bool
 			v.others = asked
 			return v, nil
 		}
-		again := view{head: v.head, looked: v.looked, main: v.main, rewritten: v.rewritten}
+		again := view{head: v.head, looked: v.looked, main: v.main, rewritten: v.rewritten, proposal: v.proposal}
 		if v, err = r.join(ctx, &again, slices.Sorted(maps.Keys(asked)), nil); err != nil {
 			return nil, err
 		}
@@ -87,15 +90,18 @@ func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 	v, m, c := &view{}, r.mirror, r.clone
 	database, waitForIt := r.askBeside(ctx, remote)
 	defer waitForIt()
-	if err := v.observeHead(ctx, m, c, remote); err != nil {
+	if err := v.observeHead(ctx, m, c, remote || r.proposing()); err != nil {
+		return nil, err
+	}
+	if err := r.observeProposal(ctx, v); err != nil {
 		return nil, err
 	}
 	for _, from := range m.readFrom() {
-		contains, err := c.Contains(ctx, v.head, from)
-		if err != nil && !errors.Is(err, ErrNoCommit) {
+		in, err := contains(ctx, c, v.head, from)
+		if err != nil {
 			return nil, err
 		}
-		v.rewritten = v.rewritten || !contains
+		v.rewritten = v.rewritten || !in
 	}
 	if err := r.plan(ctx, v); err != nil {
 		return nil, err
@@ -110,12 +116,12 @@ func (r *run) join(ctx context.Context, v *view, servers []string, database func
 	for {
 		v.portion = r.agenda.portion(r.req.limit)
 		query := Query{
-			Preview: r.req.preview, Limit: r.req.limit, Entries: v.portion.entries, Rows: v.portion.rows, Servers: servers,
+			Proposals: v.proposal.all, Preview: r.req.preview, Limit: r.req.limit, Entries: v.portion.entries, Rows: v.portion.rows, Servers: servers,
 			Open: r.agenda.complete && v.portion.last,
 		}
 		reading := v.readAhead(ctx, c, r.Rules.Limits)
 		var err error
-		if database == nil || len(query.Entries)+len(query.Rows) > 0 || query.Open {
+		if database == nil || len(query.Entries)+len(query.Rows) > 0 || query.Open || query.Proposals {
 			v.obs, err = r.Store.Observe(ctx, m, query)
 		} else {
 			v.obs, err = database()
@@ -123,6 +129,10 @@ func (r *run) join(ctx context.Context, v *view, servers []string, database func
 		database = nil
 		if err = cmp.Or(err, reading()); err != nil {
 			return nil, err
+		}
+		if v.looked && r.proposing() && !v.proposal.all && len(v.obs.Changes)+len(v.obs.Unsettled) > 0 {
+			v.proposal.all = true
+			continue
 		}
 		if r.agenda.complete || !v.obs.wholeKind() {
 			break
@@ -219,7 +229,7 @@ func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) e
 		v.head = m.RemoteSeen
 		return nil
 	}
-	head, err := c.Remote(ctx)
+	head, err := c.Remote(ctx, proposalBranches(m)...)
 	if err != nil {
 		return err
 	}
@@ -238,6 +248,8 @@ func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) e
 		}
 	}
 	v.head, v.main, v.looked = head.Hash, head.Main, true
+	v.proposal.branch = proposalBranch(m, head.Main)
+	v.proposal.head = head.Others[v.proposal.branch]
 	return nil
 }
 
@@ -279,7 +291,7 @@ func (v *view) collect(ctx context.Context, m *Mirror, c Clone) error {
 	if err != nil {
 		return err
 	}
-	if err := v.findLanded(ctx, c); err != nil {
+	if err := v.findLanded(ctx, m, c); err != nil {
 		return err
 	}
 	j := newJoin(m.Settings.Layout(), v, files)
@@ -288,6 +300,7 @@ func (v *view) collect(ctx context.Context, m *Mirror, c Clone) error {
 	j.addRows()
 	j.addFiles(v.portion.entries)
 	j.addChanges()
+	j.addProposals()
 	v.subjects = j.subjects
 	sort.SliceStable(v.subjects, func(a, b int) bool {
 		x, y := v.subjects[a], v.subjects[b]
@@ -299,19 +312,42 @@ func (v *view) collect(ctx context.Context, m *Mirror, c Clone) error {
 	return nil
 }
 
-func (v *view) findLanded(ctx context.Context, c Clone) error {
-	v.landed = map[Hash]bool{}
+// findLanded tells which intents' commits the branch contains, and which wait on the
+// proposal branch.
+func (v *view) findLanded(ctx context.Context, m *Mirror, c Clone) error {
+	v.landed, v.open = map[Hash]bool{}, map[int64]bool{}
+	waiting := map[Hash]bool{}
 	for _, i := range v.obs.Intents {
 		if _, known := v.landed[i.Commit]; known || v.head == "" {
 			continue
 		}
-		contains, err := c.Contains(ctx, v.head, i.Commit)
-		if err != nil && !errors.Is(err, ErrNoCommit) {
+		var err error
+		if v.landed[i.Commit], err = contains(ctx, c, v.head, i.Commit); err != nil {
 			return err
 		}
-		v.landed[i.Commit] = contains
+		if v.landed[i.Commit] || i.Ref == refOf(m.Branch()) {
+			continue
+		}
+		if v.landed[i.Commit], waiting[i.Commit], err = v.proposal.judge(ctx, c, i.Commit); err != nil {
+			return err
+		}
+	}
+	for _, i := range v.obs.Intents {
+		v.open[i.ID] = waiting[i.Commit]
 	}
 	return nil
+}
+
+// contains reports whether a commit is in the history of another, as far as the clone knows.
+func contains(ctx context.Context, c Clone, commit, ancestor Hash) (bool, error) {
+	if commit == "" || ancestor == "" {
+		return false, nil
+	}
+	in, err := c.Contains(ctx, commit, ancestor)
+	if errors.Is(err, ErrNoCommit) {
+		return false, nil
+	}
+	return in, err
 }
 
 // lookup finds git's side of everything that the observation names.

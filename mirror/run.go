@@ -25,6 +25,10 @@ type Request struct {
 	Record  bool
 	preview bool // see Query.Preview
 	limit   int  // see Query.Limit
+	// PullRequests of the repository; nil where the host has none that we could use.
+	PullRequests PullRequests
+	// LookAtPullRequest: something may have become of the mirror's own.
+	LookAtPullRequest bool
 	// Refused is the fault of a push that was refused for good: exports are left
 	// pending under it, and the push is not tried.
 	Refused *Fault
@@ -96,6 +100,10 @@ type run struct {
 	// sawRewrite: a round of this run found the branch's history rewritten, which holds
 	// for what it left to the next one, too.
 	sawRewrite bool
+	// refusedNow is when the branch refused this run's push, which goes to the proposal
+	// branch since.
+	refusedNow     time.Time
+	refusedIntents []*Intent
 }
 
 func (r *run) rounds(ctx context.Context) error {
@@ -168,7 +176,7 @@ func (r *run) round(ctx context.Context) error {
 		return err
 	}
 	pushFault := a.export(ctx)
-	if errors.Is(pushFault, ErrStale) {
+	if errors.Is(pushFault, ErrStale) || errors.Is(pushFault, errAgain) {
 		return pushFault
 	}
 	if err := a.settle(ctx, pushFault); err != nil {

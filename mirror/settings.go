@@ -98,6 +98,8 @@ type Mirror struct {
 	// Requested counts the runs asked for by API or CLI; a run covers the number that it read at its start.
 	Requested, Covered int64
 	State              State
+	// Proposed is what waits for people to merge it.
+	Proposed Proposed
 }
 
 // readFrom are the commits that rows or bases came from: one that the branch's head does

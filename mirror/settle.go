@@ -22,7 +22,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		exports[e.Decision] = e
 	}
 	seen := map[Key]bool{}
-	held := heldNow{a.obs.Held[ToGit] + a.obs.Held[ToDatabase], a.obs.HeldRebinds}
+	held := heldNow{a.obs.Held[ToGit] + a.obs.Held[ToDatabase], a.obs.HeldRebinds, a.obs.Declined}
 	for _, d := range a.plan.Decisions {
 		for _, key := range a.keys(d) {
 			seen[key] = true
@@ -34,11 +34,18 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		if d.Effect == Hold {
 			held.add(d.heldAs(), 1)
 		}
+		if a.notAgain[d] {
+			held.add(ReasonDeclined, 1)
+		}
 		if a.skip[d] {
 			continue
 		}
 		if e := exports[d]; e != nil && pushFault != nil {
 			a.leavePending(d)
+			continue
+		}
+		if a.proposed[d] || a.notAgain[d] {
+			a.settleProposed(d, exports[d])
 			continue
 		}
 		if other := d.gaveWay; other != nil && !a.carriedOut(other, pushFault) {
@@ -55,6 +62,8 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 			a.close(key)
 		}
 	}
+	a.settleProposal()
+	a.offer(ctx)
 	a.s.State = a.state(held, pushFault)
 	a.s.Covered, a.s.PlannedBy = a.obs.Requested, a.plannedBy()
 	if a.more() { // whoever asked waits for all of it
@@ -244,7 +253,7 @@ func (a *apply) settleDecision(d *Decision, e *export) {
 }
 
 // heldNow counts what waits for a person.
-type heldNow struct{ deletions, rebinds int }
+type heldNow struct{ deletions, rebinds, declined int }
 
 func (h *heldNow) add(reason Reason, n int) {
 	switch reason {
@@ -252,6 +261,8 @@ func (h *heldNow) add(reason Reason, n int) {
 		h.deletions += n
 	case ReasonRebind:
 		h.rebinds += n
+	case ReasonDeclined:
+		h.declined += n
 	}
 }
 

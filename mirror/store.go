@@ -101,6 +101,8 @@ const (
 	ReasonBehind Reason = "behind"
 	// ReasonBlocked: the remote refused the push for good. Always due.
 	ReasonBlocked Reason = "blocked"
+	// ReasonDeclined: people declined the pull request with the row's change.
+	ReasonDeclined Reason = "declined"
 )
 
 // Direction is where an action writes.
@@ -153,6 +155,8 @@ type Query struct {
 	Rows []RowKey
 	// Open asks for every unsettled entity.
 	Open bool
+	// Proposals asks for what waits on the proposal branch.
+	Proposals bool
 }
 
 // Pair is a live organization-level row, without what it holds, and its base.
@@ -163,7 +167,8 @@ type Pair struct {
 
 // Observation is the database's side, read in one snapshot. It holds
 //
-//   - the captured changes, and every outstanding intent;
+//   - the captured changes, and every outstanding intent for the branch, with those for the
+//     proposal branch if the query is for them;
 //   - the unsettled entities that are due, that stand at a path or belong to a row
 //     which a change, an entry or an intent names, or that wait for one of the query's
 //     servers (all of them if the query is for that);
@@ -188,8 +193,9 @@ type Observation struct {
 	Mirrored, LargestMirrored int
 	// Deleted counts the deletions settled within the last hour; Held those that wait for a person.
 	Deleted, Held map[Direction]int
-	// HeldRebinds counts the imports that wait for a person.
-	HeldRebinds int
+	// HeldRebinds counts the imports that wait for a person, Declined the changes that
+	// people did not want on the branch.
+	HeldRebinds, Declined int
 	// Requested is Mirror.Requested in this snapshot.
 	Requested int64
 }
@@ -237,6 +243,9 @@ type Settlement struct {
 	Bases        []*Base
 	DropBases    []Key
 	Consumed     []int64
+	// Offered are the documents of rows that are proposed, as bases that they may become:
+	// what rows say of themselves follows them already.
+	Offered []*Base
 	// DropIntents: a push from the observed head has won (or an intent was found to
 	// be the base), so these intents are history.
 	DropIntents []int64
@@ -250,6 +259,7 @@ type Settlement struct {
 	Deleted   int
 	Events    []Event
 	State     State
+	Proposed  Proposed
 	PlannedBy string
 	// Run is recorded when not nil.
 	Run *Report

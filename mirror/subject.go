@@ -57,6 +57,8 @@ type Subject struct {
 	Taken document.Policy
 	// Left is what an earlier run left open here.
 	Left *Unsettled
+	// Proposed is what the proposal branch has for it, ours; nil for nothing.
+	Proposed *Intent
 
 	visible *document.Document // the row's document, or draft, without keys that may not leave
 	digest  document.Digest    // of visible

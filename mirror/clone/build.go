@@ -79,10 +79,16 @@ func (c *Clone) Build(ctx context.Context, parent mirror.Hash, commits []mirror.
 			if err != nil {
 				return nil, err
 			}
-			if merged, err = b.merge(ctx, out.head, theirs, spec.Theirs); err != nil {
+			base, err := c.mergeBase(ctx, out.head, theirs)
+			if err != nil {
 				return nil, err
 			}
-			parents = append(parents, theirs)
+			if merged, err = b.merge(base, out.head, theirs, spec.Theirs); err != nil {
+				return nil, err
+			}
+			if base != theirs { // or there is nothing of theirs to come
+				parents = append(parents, theirs)
+			}
 		}
 		next, err := b.apply(merged, spec.Changes)
 		if err != nil {

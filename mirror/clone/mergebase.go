@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/confmirror/confmirror/mirror"
 )
 
 // What is known of a commit in a search for a common one.
@@ -15,6 +17,25 @@ const (
 	ofTheirs
 	behindCommon // an ancestor of a common commit
 )
+
+// MergeBase is a latest commit that is in both histories; "" if there is none.
+func (c *Clone) MergeBase(ctx context.Context, a, b mirror.Hash) (mirror.Hash, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return "", err
+	}
+	ours, err := c.commitID(a)
+	if err != nil {
+		return "", err
+	}
+	theirs, err := c.commitID(b)
+	if err != nil {
+		return "", err
+	}
+	base, err := c.mergeBase(ctx, ours, theirs)
+	return fromID(base), err
+}
 
 // mergeBase is a latest commit that is in both histories; zero if there is none. It
 // visits the newest commits first, so that of a long history only the end is read.

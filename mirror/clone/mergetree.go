@@ -1,7 +1,6 @@
 package clone
 
 import (
-	"context"
 	"path"
 	"slices"
 
@@ -11,13 +10,10 @@ import (
 )
 
 // merge is the tree that two commits make together; theirs counts at the paths.
-func (b *builder) merge(ctx context.Context, ours, theirs plumbing.Hash, paths []string) (*tree, error) {
-	base, err := b.c.mergeBase(ctx, ours, theirs)
-	if err != nil {
-		return nil, err
-	}
+func (b *builder) merge(base, ours, theirs plumbing.Hash, paths []string) (*tree, error) {
 	var roots [3]*tree
 	for i, commit := range [3]plumbing.Hash{base, ours, theirs} {
+		var err error
 		if roots[i], err = b.c.store.rootOf(commit); err != nil {
 			return nil, err
 		}

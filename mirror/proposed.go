@@ -1,0 +1,136 @@
+package mirror
+
+import (
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// notWanted reports whether people declined exactly this change of the row, and nobody
+// asked for it since.
+func (a *apply) notWanted(d *Decision) bool {
+	if !a.proposes() {
+		return false
+	}
+	declinedNow := a.view.proposal.fate == declined && d.proposedAs(a.layout)
+	left := d.Left
+	declinedThen := left != nil && left.Reason == ReasonDeclined && left.Verdict != Approved && left.Slug == d.Slug() && left.Digest == d.meant()
+	a.notAgain[d] = declinedNow || declinedThen
+	return a.notAgain[d]
+}
+
+// meant is the digest of what the decision would make of the file; "" for its removal.
+func (d *Decision) meant() document.Digest {
+	if d.Effect == RemoveFile {
+		return ""
+	}
+	return d.digestOf(d.Document)
+}
+
+// settleProposed remembers a change that the branch does not have yet: its captured writes
+// have been heard, and what it was proposed from stays what is agreed.
+func (a *apply) settleProposed(d *Decision, e *export) {
+	if d.behind != nil {
+		a.leaveBehind(d, d.behind)
+	}
+	if d.Left != nil && d.Left.Reason != ReasonDeclined || !a.notAgain[d] {
+		for _, key := range a.keys(d) {
+			a.close(key)
+		}
+	}
+	if a.notAgain[d] {
+		key := Key{d.Kind, d.Path(a.layout)}
+		if d.Base != nil {
+			key = d.Base.Key
+		}
+		u := &Unsettled{Key: key, RowID: rowID(d), Slug: d.Slug(), Reason: ReasonDeclined, Direction: ToGit, Digest: d.meant(), GitID: d.file().GitID}
+		if d.Left != nil {
+			u.Verdict = d.Left.Verdict // discarded, though the branch has no version to take
+		}
+		a.leave(d, u)
+	}
+	if !d.waits {
+		a.s.Consumed = append(a.s.Consumed, d.Changes...)
+	}
+	if d.Effect == Converge {
+		base := newBase(d, d.Path(a.layout), "", d.Document, nil)
+		if e != nil && e.base != nil {
+			base = e.base
+		}
+		a.s.Offered = append(a.s.Offered, base)
+	}
+	if e != nil {
+		a.tell(d)
+		if d.Effect == RemoveFile {
+			a.report.Deleted++
+			if d.Direction == ToGit {
+				a.s.Deleted++
+			}
+		} else if !d.toRow {
+			a.report.Exported++
+		}
+		a.exported(d, "proposed")
+	}
+	if status := a.proposedStatus(d); status != nil {
+		a.s.Statuses = append(a.s.Statuses, *status)
+	}
+}
+
+// proposedStatus is what the row says of itself: where it was synced last, and its error.
+func (a *apply) proposedStatus(d *Decision) *RowStatus {
+	if !d.live() && (d.Row == nil || !d.Row.Private) || d.toRow {
+		return nil
+	}
+	next := d.Row.Integration
+	if d.Row.Private {
+		next.Pending = PendingRemoval
+	} else {
+		next.Error = a.keepError(d)
+	}
+	if next.same(d.Row.Integration) {
+		return nil
+	}
+	return &RowStatus{Kind: d.Kind, RowID: d.Row.ID, Integration: next}
+}
+
+// settleProposal remembers where the proposal is, and forgets what was said of it before.
+func (a *apply) settleProposal() {
+	p := &a.s.Proposed
+	a.dropIntents(a.run.refusedIntents)
+	if !a.run.refusedNow.IsZero() {
+		p.Refused, p.RefusedAs = a.run.refusedNow, a.mirror.Settings.pusher()
+	}
+	observed := &a.view.proposal
+	if !observed.askedAt.IsZero() {
+		p.Asked = observed.askedAt
+	}
+	for _, i := range a.obs.Intents {
+		if i.Ref != refOf(a.mirror.Branch()) && !a.mayLand(i) {
+			a.s.DropIntents = append(a.s.DropIntents, i.ID)
+		}
+	}
+	if a.proposed == nil {
+		return // nothing is proposed, or nothing was looked at
+	}
+	p.Head, p.Branch, p.Entities = observed.head, observed.branch, len(a.proposed)
+	if p.Head == "" {
+		*p = p.ended()
+	}
+}
+
+// mayLand reports whether what an intent proposed may be merged yet. What a later one
+// replaced cannot be, once the branch was seen not to have it.
+func (a *apply) mayLand(i *Intent) bool {
+	switch a.view.proposal.fate {
+	case declined, withdrawn:
+		return false
+	}
+	if !a.open[i.ID] {
+		return false
+	}
+	latest := i
+	for _, other := range a.obs.Intents {
+		if other.Kind == i.Kind && other.RowID == i.RowID && a.open[other.ID] && other.ID > latest.ID {
+			latest = other
+		}
+	}
+	return i.Commit == latest.Commit || a.view.head != a.mirror.RemoteSeen
+}
