@@ -108,7 +108,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer own.release()
 	d.holder, d.leases.holder = own.holder, own.holder
 	_, d.webhooks.port, _ = net.SplitHostPort(listener.Addr().String())
-	d.warnUnfinished()
 	if err := d.connectConfigured(ctx); err != nil {
 		listener.Close()
 		return err
@@ -185,17 +184,6 @@ func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
 	}
 	<-stopped
 	return nil
-}
-
-// warnUnfinished says which settings are understood and not acted on yet: somebody
-// may rely on them.
-func (d *Daemon) warnUnfinished() {
-	for _, m := range d.o.Config.Mirrors {
-		if m.Push == mirror.PushAuto || m.Push == mirror.PushPullRequest {
-			d.log.Warn("pull requests are not made in this version", "organization", m.Organization, "push", m.Push,
-				"effect", map[mirror.PushMode]string{mirror.PushAuto: "pushes directly", mirror.PushPullRequest: "exports stay pending"}[m.Push])
-		}
-	}
 }
 
 // connectConfigured makes the mirrors of the configuration file. One that cannot be

@@ -144,6 +144,9 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 	report := &mirror.Report{RunID: req.RunID, Trigger: n.Trigger, StartedAt: began.UTC(), Commits: []mirror.Hash{}, SyncedCommit: m.Cursor}
 	session, err := d.sessions.acquire(ctx, m)
 	if err == nil {
+		if session.host != nil {
+			req.PullRequests, req.LookAtPullRequest = session.host, n.Person || n.Trigger == "webhook"
+		}
 		report, err = d.runner().Run(ctx, m, session.clone, req)
 		if session.host != nil {
 			d.judge(m, session.host, report)

@@ -93,13 +93,14 @@ func testObserveUpgraded(t *testing.T, w *world) {
 	_, err = provider.UpTo(t.Context(), 11)
 	w.ok(err)
 	old := &world{TB: t, db: d, dataDir: target.DataDir}
-	old.mirror = old.connect("acme")
+	old.mirror = &mirror.Mirror{OrganizationID: old.organization("acme")}
 	for _, slug := range []string{"first", "b", "deleted", "private"} {
 		old.insert(slug, slug)
 	}
 	old.exec("UPDATE toolkits SET deleted_at = created_at WHERE slug = 'deleted'")
 	old.exec("UPDATE toolkits SET owner_id = 'ada' WHERE slug = 'private'")
 	w.ok(d.Migrate(t.Context()))
+	old.mirror = old.connect("acme")
 	o := old.observe(mirror.Query{Limit: 1})
 	w.equal([]int{len(o.Changes), o.Waiting}, []int{5, 1})
 }

@@ -48,13 +48,19 @@ func newWorld(t testing.TB, target dbtest.Target) *world {
 // connect makes an organization with a resolved connection.
 func (w *world) connect(slug string) *mirror.Mirror {
 	w.Helper()
-	w.exec(`INSERT INTO organizations (slug) VALUES (?)`, slug)
-	id := w.text(`SELECT id FROM organizations WHERE slug = ?`, slug)
+	id := w.organization(slug)
 	w.exec(`INSERT INTO bitbucket_connections (organization_id, workspace, repository) VALUES (?, 'acme-corp', ?)`, id, slug)
 	m, err := w.db.Mirror(w.Context(), id)
 	w.ok(err)
 	w.ok(w.db.Identify(w.Context(), m, testIdentity, mirror.Repository{UUID: "{" + slug + "}", FullName: "acme-corp/" + slug}))
 	return w.again(m)
+}
+
+// organization adds one that is not connected.
+func (w *world) organization(slug string) (id string) {
+	w.Helper()
+	w.exec(`INSERT INTO organizations (slug) VALUES (?) ON CONFLICT DO NOTHING`, slug)
+	return w.text(`SELECT id FROM organizations WHERE slug = ?`, slug)
 }
 
 func (w *world) again(m *mirror.Mirror) *mirror.Mirror {

@@ -218,7 +218,7 @@ func (a *apply) export(ctx context.Context) error {
 	}
 	propose := a.proposes() && a.view.head != ""
 	switch {
-	case propose && len(decisions) == 0 && a.view.proposal.head == "":
+	case propose && len(decisions) == 0 && (a.view.proposal.head == "" || !a.view.proposal.all):
 		return nil
 	case len(decisions) > 0 && a.req.Refused != nil:
 		return a.req.Refused

@@ -130,7 +130,7 @@ func (r *run) join(ctx context.Context, v *view, servers []string, database func
 		if err = cmp.Or(err, reading()); err != nil {
 			return nil, err
 		}
-		if v.looked && r.proposing() && !v.proposal.all && len(v.obs.Changes)+len(v.obs.Unsettled) > 0 {
+		if v.looked && r.proposing() && !v.proposal.all && (len(v.obs.Changes)+len(v.obs.Unsettled) > 0 || r.agenda.complete) {
 			v.proposal.all = true
 			continue
 		}

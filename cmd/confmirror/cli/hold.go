@@ -14,7 +14,7 @@ import (
 const holdText = `When one run would delete a large part of what is mirrored, additions and changes
 go through and the deletions are held until a person decides; so is, with
 sync.credential_rebind: hold, a push that points an MCP server with credentials at
-another host. `
+another host; and what people declined in a pull request. `
 
 func (p *Program) approveCommand() *cobra.Command {
 	return p.holdCommand(mirror.Approved, &cobra.Command{
@@ -32,7 +32,8 @@ func (p *Program) discardCommand() *cobra.Command {
 		Use:   "discard",
 		Short: "Undo what is held from the other side",
 		Long: holdText + `This command undoes it: deleted rows come back
-from git, deleted files from the database. With --hold only if the list is still the
+from git, deleted files from the database, and rows take the branch's version of what
+was declined. With --hold only if the list is still the
 one that was looked at.`,
 		Example: `  confmirror discard --list
   confmirror discard --organization acme --hold 3f1c0a9b2d4e`,
@@ -93,8 +94,11 @@ func (p *Program) decideHold(ctx context.Context, organization, id string, list 
 }
 
 func heldVerb(r mirror.Reason) string {
-	if r == mirror.ReasonRebind {
+	switch r {
+	case mirror.ReasonRebind:
 		return "hand the credentials to another target of"
+	case mirror.ReasonDeclined:
+		return "propose again"
 	}
 	return "delete"
 }
