@@ -57,6 +57,6 @@ func (h *history) edits() actions {
 func (h *history) faults(race func()) actions {
 	return actions{
 		"run": h.run, "crash": h.crash, "fail": h.fail, "lose the clone": h.loseClone, "lose a push's answer": h.loseAnswer,
-		"be raced": func() { h.beRaced(race) }, "be overtaken": h.beOvertaken, "be stale": h.beStale,
+		"merge a pull request": func() { h.mergeProposal() }, "be raced": func() { h.beRaced(race) }, "be overtaken": h.beOvertaken, "be stale": h.beStale,
 	}
 }

@@ -122,6 +122,14 @@ func (c failingClone) Push(ctx context.Context, b mirror.Built) error {
 	return c.b.at(func() error { return c.Clone.Push(ctx, b) })
 }
 
+func (c failingClone) PushBranch(ctx context.Context, branch string, old mirror.Hash, b mirror.Built) error {
+	return c.b.at(func() error { return c.Clone.PushBranch(ctx, branch, old, b) })
+}
+
+func (c failingClone) DeleteBranch(ctx context.Context, branch string, old mirror.Hash) error {
+	return c.b.at(func() error { return c.Clone.DeleteBranch(ctx, branch, old) })
+}
+
 func (c failingClone) Checkout(ctx context.Context, head mirror.Hash) error {
 	return c.b.perform(c.b.step == atCheckout, func() error { return c.Clone.Checkout(ctx, head) })
 }
@@ -216,7 +224,9 @@ var (
 )
 
 // credentials are those of the world's consumer.
-func (h *history) credentials() mirror.Credentials {
+func (h *history) credentials() mirror.Credentials { return h.tokens() }
+
+func (h *history) tokens() *bitbucket.TokenSource {
 	modelTokensMu.Lock()
 	defer modelTokensMu.Unlock()
 	m := h.config.Mirrors[0]

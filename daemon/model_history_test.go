@@ -15,6 +15,7 @@ import (
 
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 	"github.com/confmirror/confmirror/mirror/clone"
 	"github.com/confmirror/confmirror/mirror/document"
@@ -29,6 +30,8 @@ type history struct {
 	org    *db.Organization
 	repo   *bitbuckettest.Repo
 	policy document.Policy
+	push   mirror.PushMode
+	host   mirror.Forge
 	rules  mirror.Rules
 	part   int                     // of a burst
 	clones map[string]*clone.Clone // open ones, by directory
@@ -63,9 +66,12 @@ func newHistory(w *world, rt *rapid.T, kinds ...*modelKind) *history {
 	h.rules = mirror.DefaultRules
 	h.rules.KeepDeleted = h.oneIn(4, "deletions: keep")
 	h.rules.SplitCommitsUpTo = pick(h, "split_commits_up_to", []int{20, 2})
-	h.say("policy %s, deletions kept: %v", h.policy, h.rules.KeepDeleted)
+	h.push = pick(h, "push", []mirror.PushMode{mirror.PushDirect, mirror.PushDirect, mirror.PushPullRequest})
+	h.say("policy %s, deletions kept: %v, push: %s", h.policy, h.rules.KeepDeleted, h.push)
 	settings := w.config.Mirrors[0].Settings()
-	settings.Repository, settings.Conflict = name, h.policy
+	settings.Repository, settings.Conflict, settings.Push = name, h.policy, h.push
+	h.host, err = bitbucket.New(bitbucket.Target{Workspace: "acme-corp", Slug: name, URL: settings.APIURL}, h.tokens())
+	h.must(err)
 	_, err = w.db.SaveConnection(ctx, h.org.ID, db.ConnectionWrite{Settings: settings, Source: db.SourceAPI})
 	h.must(err)
 	lease, _, err := w.db.ClaimOne(ctx, h.org.ID, "model", time.Hour)
@@ -157,7 +163,7 @@ func (h *history) attemptAs(what, dir string, epoch int64, req mirror.Request, a
 		store, c = failingStore{h.db, at}, failingClone{c, at}
 	}
 	runner := &mirror.Runner{Store: store, Rules: h.rules, Part: h.part, Committer: modelCommitter, Now: time.Now, Logger: h.logger()}
-	req.RunID, req.Trigger = uuid.NewString(), "model"
+	req.RunID, req.Trigger, req.PullRequests, req.LookAtPullRequest = uuid.NewString(), "model", h.host, true
 	h.tree = nil
 	report, err := runner.Run(ctx, m, c, req)
 	h.tellRun(what, req, report, err)
@@ -201,6 +207,9 @@ func (h *history) rest() bool {
 		report, err := h.attempt("rest", mirror.Request{Look: true}, nil)
 		if h.tolerate(err); err != nil {
 			return false
+		}
+		if h.mergeProposal() {
+			continue
 		}
 		if holdErr != nil && !wrote(report) && report.State == mirror.StateOK {
 			return true

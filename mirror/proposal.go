@@ -28,6 +28,8 @@ type Proposed struct {
 	// Branch is where it is, "" while there is none; Head is its last known commit.
 	Branch string `json:"branch,omitempty"`
 	Head   Hash   `json:"head,omitempty"`
+	// Base is the head of the mirrored branch that it started at, or was merged with last.
+	Base Hash `json:"base,omitempty"`
 	// Entities counts what waits.
 	Entities int `json:"entities,omitempty"`
 	// PullRequest is its number, 0 while there is none. Described is the commit that its

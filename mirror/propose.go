@@ -10,14 +10,16 @@ import (
 )
 
 // proposing is the round's work on the proposal branch: commits on top of it, or on the
-// branch's head where it is to start, and never a forced push. What people put on it stays
-// and counts as the proposal.
+// branch's head where it is to start. What people put on it stays and counts as the proposal.
 type proposing struct {
 	*apply
 	on   Hash // the proposal branch's head, if it counts; "": a new one starts at the branch's head
 	base Hash // the latest commit that both have; "" with on
 	// merge: the branch's head has what on does not.
 	merge bool
+	// anew: the branch's history was rewritten, and on would bring back what went. The
+	// proposal is written once more, from the branch's head.
+	anew bool
 	// reset are paths at which the branch counts again; theirs those at which it does while
 	// it is merged, since they are written anew.
 	reset, theirs []string
@@ -36,7 +38,7 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 	var written []*Decision
 	for _, d := range decisions {
 		a.proposed[d] = true
-		if !d.proposedAs(a.layout) {
+		if p.anew || !d.proposedAs(a.layout) {
 			written = append(written, d)
 		}
 	}
@@ -48,7 +50,7 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 	switch {
 	case p.on != "" && len(a.proposed) == 0 && len(p.reset) > 0 && !p.kept():
 		return p.takeBack(ctx)
-	case len(a.exports)+len(p.reset) == 0 && (!p.merge || len(a.proposed) == 0):
+	case len(a.exports)+len(p.reset) == 0 && (!p.merge || len(a.proposed) == 0) && !p.anew:
 		return a.intend(ctx, nil, conflicts)
 	}
 	a.progress("commit", a.report.Exported, a.report.Exported+len(a.exports)+a.waiting())
@@ -76,6 +78,9 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 		return p.fault(err)
 	}
 	a.view.proposal.head = built.Head()
+	if !p.conflicting {
+		a.s.Proposed.Base = a.view.head
+	}
 	a.report.Commits = append(a.report.Commits, built.Commits()...)
 	a.dropProposals(p.reset)
 	return nil
@@ -93,6 +98,11 @@ func (p *proposing) stand(ctx context.Context) error {
 		return err
 	}
 	p.merge = p.base != p.view.head
+	if holds := p.mirror.Proposed.Base; holds != "" {
+		kept, err := contains(ctx, p.clone, p.view.head, holds)
+		p.anew = !kept
+		return err
+	}
 	return nil
 }
 
@@ -260,7 +270,7 @@ func (p *proposing) newProposal(ctx context.Context, d *Decision, ours, there En
 		e.mixed = d.digestOf(mixed) != d.digestOf(doc)
 		doc = mixed
 	}
-	if on.Problem != nil || !on.Exists() && d.Kind != document.Skills && e.from == "" {
+	if p.anew || on.Problem != nil || !on.Exists() && d.Kind != document.Skills && e.from == "" {
 		on = d.file() // its layout
 	}
 	e.write(on, doc)
@@ -284,7 +294,7 @@ func (p *proposing) mix(ctx context.Context, d *Decision, ours Entry, on *File) 
 // build makes the commits: first one that brings the branch's news, then the exports'.
 func (p *proposing) build(ctx context.Context) (Built, error) {
 	parent := p.on
-	if parent == "" {
+	if parent == "" || p.anew {
 		parent = p.view.head
 	}
 	for {
@@ -315,7 +325,7 @@ func (p *proposing) first() (CommitSpec, bool) {
 	author := p.Committer
 	author.When = p.Now()
 	switch {
-	case p.on == "" || p.conflicting || !p.merge && len(p.reset) == 0:
+	case p.on == "" || p.anew || p.conflicting || !p.merge && len(p.reset) == 0:
 		return CommitSpec{}, false
 	case p.merge:
 		return CommitSpec{Message: fmt.Sprintf("Merge branch '%s' into %s\n\nConfmirror-Run: %s\n", p.mirror.Branch(), p.view.proposal.branch, p.req.RunID),
