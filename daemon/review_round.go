@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/confmirror/confmirror/db"
@@ -20,9 +21,6 @@ const (
 	// freshClone is how many looks a clone serves: nothing is ever removed from it.
 	freshClone = 200
 )
-
-// proposalBranch is where our own changes are proposed.
-const proposalBranch = "confmirror/sync"
 
 // reviewRound is one look at a mirror's pull requests.
 type reviewRound struct {
@@ -247,7 +245,7 @@ func (r *reviewRound) judge(ctx context.Context, c mirror.Clone, review *db.Revi
 	}
 	said := reviewSaid{status: reviewStatus(found, r.mirror), commit: source}
 	said.status.URL, said.status.Branch = r.d.pageOf(r.mirror, source), review.Branch
-	if review.Branch != proposalBranch { // whose description lists what it brings
+	if !strings.HasPrefix(review.Branch, mirror.ProposalBranch) { // whose description lists what it brings
 		said.text, said.worth = reviewText(found, r.mirror)
 	}
 	return said, nil
