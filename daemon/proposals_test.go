@@ -48,23 +48,10 @@ func (w *world) wantProposed(path, part string) {
 	}
 }
 
-// condition is one of the mirror's conditions; nil if it has not got it.
-func (w *world) condition(code string) map[string]any {
-	w.t.Helper()
-	list, _ := w.mirror()["conditions"].([]any)
-	for _, item := range list {
-		if c := item.(map[string]any); c["code"] == code {
-			return c
-		}
-	}
-	return nil
-}
-
 // atRest makes sure that the mirror has nothing to do, and both sides are equal.
 func (w *world) atRest() {
 	w.t.Helper()
 	before, head := len(w.repo.PullRequests()), w.commits()[0].Hash
-	w.must(nil)
 	if status, answer := w.call("GET", "mirror/plan", nil); status != 200 || answer["total"] != 0.0 {
 		w.t.Errorf("something is left to do: %d %v", status, answer)
 	}
