@@ -40,7 +40,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		if a.skip[d] {
 			continue
 		}
-		if e := exports[d]; e != nil && pushFault != nil {
+		if d.toFile && pushFault != nil && !a.notAgain[d] {
 			a.leavePending(d)
 			continue
 		}
