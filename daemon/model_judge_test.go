@@ -97,12 +97,16 @@ func (h *history) commitsInOrder() {
 	if h.head() == "" {
 		return // nothing was ever pushed
 	}
-	log, err := h.repo.Git("log", "--format=%T %cn%x00%B%x01", "--reverse", "--first-parent", "main")
+	log, err := h.repo.Git("log", "--format=%T %P%x00%cn%x00%B%x01", "--reverse", "--first-parent", "main")
 	h.must(err)
 	before, messages := "", map[string]bool{}
 	for c := range strings.SplitSeq(strings.TrimSuffix(log, "\x01\n"), "\x01\n") {
 		facts, message, _ := strings.Cut(c, "\x00")
-		tree, by, _ := strings.Cut(facts, " ")
+		tree, parents, _ := strings.Cut(facts, " ")
+		by, message, _ := strings.Cut(message, "\x00")
+		if _, merged, merge := strings.Cut(parents, " "); merge {
+			message += merged // a run may bring in what came meanwhile more than once
+		}
 		if by == modelCommitter.Name {
 			if tree == before {
 				h.wrong("an empty commit", "%q", message)

@@ -21,7 +21,11 @@ func (d *DB) Settle(ctx context.Context, m *mirror.Mirror, s *mirror.Settlement)
 		if err := d.settleMirror(tx, m, s); err != nil {
 			return err
 		}
-		locked, err := d.followSkills(tx, m, slices.Concat(s.Bases, s.Offered), s.Consumed)
+		withdrawn, err := d.withdrawnSkills(tx, m, s.DropIntents)
+		if err != nil {
+			return err
+		}
+		locked, err := d.followSkills(tx, m, slices.Concat(s.Bases, s.Offered), withdrawn, s.Consumed)
 		if err != nil {
 			return err
 		}

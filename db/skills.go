@@ -150,10 +150,15 @@ func (d *DB) withColumns(query *gorm.DB, organizationID string, r *storedRow) er
 // and columns that fell behind SKILL.md are brought up. It returns the rows that
 // are locked by somebody: nothing about them can be settled now.
 //
+// So are withdrawn skills, by row id: what they were proposed as is about to be forgotten,
+// and nothing else tells that the columns are newer than SKILL.md.
+//
 // It comes before the new bases and the consumption of changes are written.
-func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, consumed []int64) (locked []string, err error) {
-	agreed := map[string]*mirror.Base{}
-	ids := set{}
+func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, withdrawn []string, consumed []int64) (locked []string, err error) {
+	agreed, ids := map[string]*mirror.Base{}, set{}
+	for _, id := range withdrawn {
+		ids[id] = true
+	}
 	for _, b := range bases {
 		if b.Kind == document.Skills && b.RowID != "" && !b.Parted {
 			agreed[b.RowID] = b
@@ -206,7 +211,7 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 		skill.Entity.UpdatedAt = at(d.now())
 		skills, updated, files = append(skills, skill), append(updated, skill), append(files, write...)
 		// Who made it private, or moved it, since the run looked is not ours to consume.
-		if base := agreed[id]; base.Digest == doc.Digest() && base.Slug == skill.Entity.Slug && owner(skill) == nil {
+		if base := agreed[id]; base != nil && base.Digest == doc.Digest() && base.Slug == skill.Entity.Slug && owner(skill) == nil {
 			written = append(written, readRow(document.Skills, skill))
 		}
 	}
@@ -230,6 +235,17 @@ func (d *DB) followSkills(tx *gorm.DB, m *mirror.Mirror, bases []*mirror.Base, c
 		all = append(all, ids...)
 	}
 	return locked, d.deleteChanges(tx, m.OrganizationID, all, nil)
+}
+
+// withdrawnSkills are the rows of skills among what is proposed no longer.
+func (d *DB) withdrawnSkills(tx *gorm.DB, m *mirror.Mirror, intents []int64) (ids []string, err error) {
+	if m.Proposed.Head == "" || len(intents) == 0 {
+		return nil, nil
+	}
+	err = where(tx.Model(&intentRow{}), d.inIDs("id", intents)).
+		Where("organization_id = ? AND kind = ? AND NOT deleted AND ref <> ?", m.OrganizationID, document.Skills, directRef(m.Identity)).
+		Distinct().Order("row_id").Pluck("row_id", &ids).Error
+	return ids, err
 }
 
 // lockSkills locks the skills with these ids and all their files. A skill with a file
