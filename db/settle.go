@@ -35,6 +35,9 @@ func (d *DB) Settle(ctx context.Context, m *mirror.Mirror, s *mirror.Settlement)
 		if err := d.deleteChanges(tx, m.OrganizationID, s.Consumed, locked); err != nil {
 			return err
 		}
+		if err := requeue(tx, m, s.Requeued); err != nil {
+			return err
+		}
 		if err := d.dropIntents(tx, m, s.DropIntents, locked); err != nil {
 			return err
 		}
@@ -86,6 +89,17 @@ func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) e
 		return mirror.ErrLeaseLost
 	}
 	return update.Error
+}
+
+func requeue(tx *gorm.DB, m *mirror.Mirror, changes []mirror.Change) error {
+	rows := make([]changeRow, len(changes))
+	for i, c := range changes {
+		rows[i] = changeRow{OrganizationID: m.OrganizationID, Kind: string(c.Kind), RowID: c.RowID, SlugBefore: c.SlugBefore, SlugAfter: c.SlugAfter}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.CreateInBatches(rows, engineBatch).Error
 }
 
 func (d *DB) dropIntents(tx *gorm.DB, m *mirror.Mirror, ids []int64, locked []string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/confmirror/confmirror/mirror/document"
@@ -35,14 +36,25 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 		return err
 	}
 	a.proposed = map[*Decision]bool{}
-	var written []*Decision
+	var written, said []*Decision
 	for _, d := range decisions {
 		a.proposed[d] = true
 		if p.anew || !d.proposedAs(a.layout) {
 			written = append(written, d)
+		} else {
+			said = append(said, d)
 		}
 	}
-	p.findReset(written)
+	for again := true; again; {
+		p.findReset(written)
+		// Where it is taken back that another took the place of a moved one, nothing is to stand.
+		again = false
+		for i, d := range said {
+			if d != nil && d.file().Path != d.Path(a.layout) && slices.Contains(p.reset, d.file().Path) {
+				written, said[i], again = append(written, d), nil, true
+			}
+		}
+	}
 	if err := p.exportAll(ctx, written); err != nil {
 		return err
 	}
@@ -122,9 +134,12 @@ func (d *Decision) proposedAs(l document.Layout) bool {
 // findReset finds what is proposed and not meant any more: the row went back, was
 // renamed once more, or is gone.
 func (p *proposing) findReset(written []*Decision) {
-	stays := map[*Intent]bool{}
+	anew := make(map[*Decision]bool, len(written))
+	for _, d := range written {
+		anew[d] = true
+	}
 	keeps := func(d *Decision) bool {
-		return p.skip[d] || d.Effect == Refuse || d.Effect == Hold || p.proposed[d] && !slices.Contains(written, d)
+		return p.skip[d] || d.Effect == Refuse || d.Effect == Hold || p.proposed[d] && !anew[d]
 	}
 	latest := map[*Intent]*Decision{}
 	for _, d := range p.plan.Decisions {
@@ -132,13 +147,16 @@ func (p *proposing) findReset(written []*Decision) {
 			latest[d.Proposed] = d
 		}
 	}
-	for _, i := range p.obs.Intents {
-		if d := latest[i]; d != nil && keeps(d) {
-			for _, other := range p.obs.Intents { // what belongs to it: a rename is two
-				stays[other] = stays[other] || other.RowID == i.RowID && other.Kind == i.Kind && other.Commit == i.Commit
-			}
-		}
+	type move struct { // a rename is two intents
+		RowKey
+		commit Hash
 	}
+	moved := func(i *Intent) move { return move{RowKey{i.Kind, i.RowID}, i.Commit} }
+	stays := map[move]bool{}
+	for i, d := range latest {
+		stays[moved(i)] = stays[moved(i)] || keeps(d)
+	}
+	p.reset = nil
 	covered := map[string]bool{}
 	for _, d := range written {
 		covered[d.Path(p.layout)], covered[d.file().Path] = true, true
@@ -149,7 +167,7 @@ func (p *proposing) findReset(written []*Decision) {
 		}
 	}
 	for _, i := range p.obs.Intents {
-		if p.open[i.ID] && !stays[i] && !covered[i.Path] {
+		if p.open[i.ID] && !stays[moved(i)] && !covered[i.Path] {
 			covered[i.Path] = true
 			p.reset = append(p.reset, i.Path)
 		}
@@ -309,10 +327,15 @@ func (p *proposing) build(ctx context.Context) (Built, error) {
 		conflict, unmerged := errors.AsType[*MergeError](err)
 		occupied, _ := errors.AsType[*PathError](err)
 		switch {
-		case unmerged && p.settles(conflict):
 		case unmerged && !p.conflicting:
-			p.log.Info("the branch is not merged into the proposal: people changed the same files on both", "paths", conflict.Paths)
-			p.conflicting = true
+			again, err := p.settles(ctx, conflict)
+			if err != nil {
+				return nil, err
+			}
+			if !again {
+				p.log.Info("the branch is not merged into the proposal: people changed the same files on both", "paths", conflict.Paths)
+				p.conflicting = true
+			}
 		case occupied != nil && p.refuseExport(occupied):
 		default:
 			return built, err
@@ -335,18 +358,63 @@ func (p *proposing) first() (CommitSpec, bool) {
 		Author: author, Merge: p.view.head, Theirs: p.reset}, true
 }
 
-// settles decides the conflicts of a merge that are ours: what is written anew. It reports
-// whether the merge is worth another try.
-func (p *proposing) settles(conflict *MergeError) bool {
-	again := false
+// settles decides the conflicts of a merge that are ours: what is written anew, and what
+// cannot be proposed as things are, while nobody else had a hand in it. It reports whether
+// the merge is worth another try.
+func (p *proposing) settles(ctx context.Context, conflict *MergeError) (again bool, err error) {
 	for _, path := range conflict.Paths {
 		for _, e := range p.exports {
 			for _, own := range []string{e.path, e.from} {
-				if own != "" && (path == own || len(path) > len(own) && path[:len(own)+1] == own+"/") && !slices.Contains(p.theirs, own) {
+				if own != "" && within(path, own) && !slices.Contains(p.theirs, own) {
 					p.theirs, again = append(p.theirs, own), true
 				}
 			}
 		}
 	}
-	return again
+	if again {
+		return true, nil
+	}
+	for _, i := range p.obs.Intents {
+		if p.open[i.ID] && !slices.Contains(p.reset, i.Path) && slices.ContainsFunc(conflict.Paths, func(path string) bool { return within(path, i.Path) }) {
+			ours, err := p.untouched(ctx, i)
+			if err != nil {
+				return false, err
+			}
+			for _, i := range ours {
+				p.reset, again = append(p.reset, i.Path), true
+			}
+		}
+	}
+	return again, nil
+}
+
+// untouched is what was proposed of an intent's row together, if it stands on the
+// proposal branch as it was put there.
+func (p *proposing) untouched(ctx context.Context, one *Intent) ([]*Intent, error) {
+	latest := map[Key]*Intent{}
+	for _, i := range p.obs.Intents {
+		if p.open[i.ID] && (i.Key == one.Key || i.RowID != "" && i.Kind == one.Kind && i.RowID == one.RowID) {
+			latest[i.Key] = i
+		}
+	}
+	ours := slices.Collect(maps.Values(latest))
+	places := make([]Place, len(ours))
+	for n, i := range ours {
+		places[n] = Place{i.Kind, i.Slug}
+	}
+	entries, err := p.clone.Lookup(ctx, p.on, places)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range ours {
+		if is := entries[n].GitID; i.Deleted && is != "" || !i.Deleted && is != i.GitID {
+			return nil, nil
+		}
+	}
+	return ours, nil
+}
+
+// within reports whether path is own, or lies in it.
+func within(path, own string) bool {
+	return path == own || len(path) > len(own) && path[:len(own)+1] == own+"/"
 }

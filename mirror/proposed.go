@@ -102,8 +102,14 @@ func (a *apply) settleProposal() {
 	if !observed.askedAt.IsZero() {
 		p.Asked = observed.askedAt
 	}
+	latest := map[RowKey]*Intent{}
 	for _, i := range a.obs.Intents {
-		if i.Ref != refOf(a.mirror.Branch()) && !a.mayLand(i) {
+		if was := latest[RowKey{i.Kind, i.RowID}]; a.open[i.ID] && (was == nil || i.ID > was.ID) {
+			latest[RowKey{i.Kind, i.RowID}] = i
+		}
+	}
+	for _, i := range a.obs.Intents {
+		if i.Ref != refOf(a.mirror.Branch()) && !a.mayLand(i, latest[RowKey{i.Kind, i.RowID}]) {
 			a.s.DropIntents = append(a.s.DropIntents, i.ID)
 		}
 	}
@@ -116,21 +122,12 @@ func (a *apply) settleProposal() {
 	}
 }
 
-// mayLand reports whether what an intent proposed may be merged yet. What a later one
-// replaced cannot be, once the branch was seen not to have it.
-func (a *apply) mayLand(i *Intent) bool {
+// mayLand reports whether what an intent proposed may be merged yet. What the row's latest
+// one replaced cannot be, once the branch was seen not to have it.
+func (a *apply) mayLand(i, latest *Intent) bool {
 	switch a.view.proposal.fate {
 	case declined, withdrawn:
 		return false
 	}
-	if !a.open[i.ID] {
-		return false
-	}
-	latest := i
-	for _, other := range a.obs.Intents {
-		if other.Kind == i.Kind && other.RowID == i.RowID && a.open[other.ID] && other.ID > latest.ID {
-			latest = other
-		}
-	}
-	return i.Commit == latest.Commit || a.view.head != a.mirror.RemoteSeen
+	return a.open[i.ID] && (i.Commit == latest.Commit || a.view.head != a.mirror.RemoteSeen)
 }

@@ -219,6 +219,9 @@ func (a *apply) settleDecision(d *Decision, e *export) {
 	if (!d.toRow || e != nil) && !d.waits {
 		a.s.Consumed = append(a.s.Consumed, d.Changes...)
 	}
+	if d.waits && len(d.Changes) == 0 { // they were heard when it was proposed
+		a.s.Requeued = append(a.s.Requeued, Change{Kind: d.Kind, RowID: d.Row.ID, SlugBefore: d.Row.Slug, SlugAfter: d.Row.Slug})
+	}
 	switch d.Effect {
 	case Nothing:
 		if a.formMoved(d) {

@@ -243,6 +243,8 @@ type Settlement struct {
 	Bases        []*Base
 	DropBases    []Key
 	Consumed     []int64
+	// Requeued are rows to be planned again as if they had been written just now.
+	Requeued []Change
 	// Offered are the documents of rows that are proposed, as bases that they may become:
 	// what rows say of themselves follows them already.
 	Offered []*Base
