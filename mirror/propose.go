@@ -21,6 +21,8 @@ type proposing struct {
 	// anew: the branch's history was rewritten, and on would bring back what went. The
 	// proposal is written once more, from the branch's head.
 	anew bool
+	// said are decisions whose change the proposal branch has already.
+	said []*Decision
 	// reset are paths at which the branch counts again; theirs those at which it does while
 	// it is merged, since they are written anew.
 	reset, theirs []string
@@ -36,24 +38,22 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 		return err
 	}
 	a.proposed = map[*Decision]bool{}
-	var written, said []*Decision
+	var written []*Decision
 	for _, d := range decisions {
 		a.proposed[d] = true
 		if p.anew || !d.proposedAs(a.layout) {
 			written = append(written, d)
 		} else {
-			said = append(said, d)
+			p.said = append(p.said, d)
 		}
 	}
 	for again := true; again; {
 		p.findReset(written)
 		// Where it is taken back that another took the place of a moved one, nothing is to stand.
-		again = false
-		for i, d := range said {
-			if d != nil && d.file().Path != d.Path(a.layout) && slices.Contains(p.reset, d.file().Path) {
-				written, said[i], again = append(written, d), nil, true
-			}
-		}
+		unsaid := p.unsay(func(d *Decision) bool {
+			return d.file().Path != d.Path(a.layout) && slices.Contains(p.reset, d.file().Path)
+		})
+		written, again = append(written, unsaid...), len(unsaid) > 0
 	}
 	if err := p.exportAll(ctx, written); err != nil {
 		return err
@@ -116,6 +116,18 @@ func (p *proposing) stand(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// unsay takes decisions that are to be written after all from those that are said.
+func (p *proposing) unsay(which func(*Decision) bool) (unsaid []*Decision) {
+	p.said = slices.DeleteFunc(p.said, func(d *Decision) bool {
+		if which(d) {
+			unsaid = append(unsaid, d)
+			return true
+		}
+		return false
+	})
+	return unsaid
 }
 
 // proposedAs reports whether the proposal branch has the decision's change, in whatever
@@ -213,7 +225,7 @@ func (a *apply) dropProposals(paths []string) {
 	}
 }
 
-// exportAll makes the exports of the decisions.
+// exportAll makes the exports of the decisions, and adds them.
 func (p *proposing) exportAll(ctx context.Context, decisions []*Decision) error {
 	if p.on == "" {
 		p.newExports(decisions)
@@ -232,11 +244,12 @@ func (p *proposing) exportAll(ctx context.Context, decisions []*Decision) error 
 	if err != nil {
 		return err
 	}
-	p.exports = make([]*export, len(decisions))
 	for i, d := range decisions {
-		if p.exports[i], err = p.newProposal(ctx, d, ours[i], there[i]); err != nil {
+		e, err := p.newProposal(ctx, d, ours[i], there[i])
+		if err != nil {
 			return err
 		}
+		p.exports = append(p.exports, e)
 	}
 	return nil
 }
@@ -362,6 +375,12 @@ func (p *proposing) first() (CommitSpec, bool) {
 // cannot be proposed as things are, while nobody else had a hand in it. It reports whether
 // the merge is worth another try.
 func (p *proposing) settles(ctx context.Context, conflict *MergeError) (again bool, err error) {
+	unsaid := p.unsay(func(d *Decision) bool {
+		return slices.ContainsFunc(conflict.Paths, func(path string) bool { return within(path, d.Path(p.layout)) || within(path, d.file().Path) })
+	})
+	if err := p.exportAll(ctx, unsaid); err != nil {
+		return false, err
+	}
 	for _, path := range conflict.Paths {
 		for _, e := range p.exports {
 			for _, own := range []string{e.path, e.from} {
