@@ -104,11 +104,10 @@ func (h *history) commitsInOrder() {
 		facts, message, _ := strings.Cut(c, "\x00")
 		tree, parents, _ := strings.Cut(facts, " ")
 		by, message, _ := strings.Cut(message, "\x00")
-		if _, merged, merge := strings.Cut(parents, " "); merge {
-			message += merged // a run may bring in what came meanwhile more than once
-		}
+		_, merged, merge := strings.Cut(parents, " ")
+		message += merged // a run may bring in what came meanwhile more than once
 		if by == modelCommitter.Name {
-			if tree == before {
+			if tree == before && !merge {
 				h.wrong("an empty commit", "%q", message)
 			}
 			if messages[message] { // it has the run's id, and names what it changes

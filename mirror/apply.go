@@ -322,7 +322,11 @@ func (a *apply) intend(ctx context.Context, intents []*Intent, conflicts []*Conf
 	if err := a.Store.Intend(ctx, a.mirror, a.req.RunID, intents, conflicts); err != nil {
 		return err
 	}
-	a.report.Conflicts += len(conflicts)
+	for _, c := range conflicts {
+		if !c.Pending {
+			a.report.Conflicts++
+		}
+	}
 	return nil
 }
 

@@ -32,7 +32,8 @@ type Conflict struct {
 	BaseGitID  string
 	DatabaseID document.Digest
 	GitID      string
-	// Pending: an earlier run kept it, whose push failed; a person may have put it away since.
+	// Pending: an earlier run may have kept it, whose push failed, or whose proposal waits; a
+	// person may have put it away since.
 	Pending bool
 }
 

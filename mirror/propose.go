@@ -58,7 +58,12 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 	if err := p.exportAll(ctx, written); err != nil {
 		return err
 	}
-	conflicts := replaced(written)
+	for _, d := range p.said {
+		for _, c := range d.Conflicts {
+			c.Pending = true
+		}
+	}
+	conflicts := replaced(decisions)
 	switch {
 	case p.on != "" && len(a.proposed) == 0 && len(p.reset) > 0 && !p.kept():
 		return p.takeBack(ctx)
