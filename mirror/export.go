@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -66,13 +67,13 @@ func (e *export) fileChange(f *File, doc *document.Document) {
 // row's new place or as that of an entity which gives way, and is no part of the skill.
 func (e *export) skillChanges(f *File, doc *document.Document) {
 	e.content = &Content{Files: doc.Files}
+	if f.Path != e.path || !f.Exists() || f.Problem != nil || f.Content == nil {
+		e.writeWhole()
+		return
+	}
 	old := map[string]document.File{}
-	if f.Path == e.path && f.Exists() && f.Problem == nil && f.Content != nil {
-		for _, file := range f.Content.Files {
-			old[file.Path] = file
-		}
-	} else {
-		e.changes = append(e.changes, FileChange{Path: e.path, Delete: true})
+	for _, file := range f.Content.Files {
+		old[file.Path] = file
 	}
 	for _, file := range doc.Files {
 		was, there := old[file.Path]
@@ -84,6 +85,18 @@ func (e *export) skillChanges(f *File, doc *document.Document) {
 	}
 	for path := range old {
 		e.changes = append(e.changes, FileChange{Path: e.path + "/" + path, Delete: true})
+	}
+}
+
+// writeWhole makes a skill's changes independent of what stands in its directory.
+func (e *export) writeWhole() {
+	if e.Kind != document.Skills || e.Effect == RemoveFile {
+		return
+	}
+	e.changes = slices.DeleteFunc(e.changes, func(c FileChange) bool { return within(c.Path, e.path) })
+	e.changes = append(e.changes, FileChange{Path: e.path, Delete: true})
+	for _, file := range e.content.Files {
+		e.changes = append(e.changes, FileChange{Path: e.path + "/" + file.Path, Content: file.Content, Executable: file.Executable})
 	}
 }
 

@@ -391,6 +391,7 @@ func (p *proposing) settles(ctx context.Context, conflict *MergeError) (again bo
 			for _, own := range []string{e.path, e.from} {
 				if own != "" && within(path, own) && !slices.Contains(p.theirs, own) {
 					p.theirs, again = append(p.theirs, own), true
+					e.writeWhole()
 				}
 			}
 		}

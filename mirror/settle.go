@@ -13,7 +13,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 	if !a.portion.last {
 		a.s.Cursor, a.s.ImportedFrom = a.mirror.Cursor, a.importedFrom()
 	}
-	a.s.DropBases = append(a.s.DropBases, a.foundDrops...)
+	a.s.DropBases = append(a.s.DropBases, a.foundGone()...)
 	a.s.DropIntents = append(a.s.DropIntents, a.foundIntents...)
 	a.s.Consumed = append(a.s.Consumed, a.view.idle...)
 	a.s.Deleted = a.foundDeletions
@@ -102,6 +102,18 @@ func (a *apply) importedFrom() []Hash {
 		return heads
 	}
 	return append(heads, a.head) // which contains the observed head, with what was pushed on it
+}
+
+// foundGone are the bases that an intent turned out to have ended. An import of this round
+// may have agreed on what somebody has put there since.
+func (a *apply) foundGone() []Key {
+	agreed := map[Key]bool{}
+	for _, d := range a.plan.Decisions {
+		if d.toRow && d.Effect == Converge && !a.skip[d] {
+			agreed[Key{d.Kind, d.file().Path}] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(a.foundDrops), func(key Key) bool { return agreed[key] })
 }
 
 // keepFound settles what an intent turned out to be, where no decision moved on from it.

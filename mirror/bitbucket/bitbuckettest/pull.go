@@ -268,11 +268,10 @@ func (r *Repo) mergePull(by *principal, id int64, strategy MergeStrategy, messag
 		if made, err = r.mergedHead(by, p, strategy, message); err != nil {
 			return err
 		}
-		if err := r.closePull(id, PullMerged, by, made); err != nil {
+		if _, err = r.git(nil, "update-ref", "refs/heads/"+p.Destination, string(made), string(p.DestinationHash)); err != nil {
 			return err
 		}
-		_, err = r.git(nil, "update-ref", "refs/heads/"+p.Destination, string(made), string(p.DestinationHash))
-		return err
+		return r.closePull(id, PullMerged, by, made)
 	})
 	if err != nil {
 		return "", err
