@@ -69,17 +69,34 @@ func (d *DB) DecideHold(ctx context.Context, organizationID, holdID string, verd
 		case len(rows) == 0 || holdID != "" && holdOf(rows).ID != holdID:
 			return ErrHoldChanged
 		}
-		update := tx.Model(&unsettledRow{}).Scopes(held(organizationID)).Updates(map[string]any{"verdict": string(verdict), "due": true})
-		if update.Error != nil {
-			return update.Error
-		}
-		request := tx.Model(&connectionRow{}).Where("organization_id = ?", organizationID).
-			UpdateColumn("requested", gorm.Expr("requested + 1"))
-		if request.Error != nil {
-			return request.Error
-		}
-		return d.wake(tx, organizationID)
+		return d.giveVerdict(tx.Scopes(held(organizationID)), organizationID, verdict)
 	})
+}
+
+// Propose asks for a run that proposes once more what people declined, and that tries a
+// branch again which refused pushes.
+func (d *DB) Propose(ctx context.Context, organizationID string) error {
+	return d.write(ctx, func(tx *gorm.DB) error {
+		if _, err := connectionForUpdate(tx, organizationID); err != nil {
+			return err
+		}
+		return d.giveVerdict(tx.Scopes(held(organizationID)).Where("reason = ?", mirror.ReasonDeclined), organizationID, mirror.Approved)
+	})
+}
+
+// giveVerdict decides on the items of a query, and asks for the run that carries it out.
+func (d *DB) giveVerdict(items *gorm.DB, organizationID string, verdict mirror.Verdict) error {
+	tx := items.Session(&gorm.Session{NewDB: true})
+	update := items.Model(&unsettledRow{}).Updates(map[string]any{"verdict": string(verdict), "due": true})
+	if update.Error != nil {
+		return update.Error
+	}
+	request := tx.Model(&connectionRow{}).Where("organization_id = ?", organizationID).
+		UpdateColumn("requested", gorm.Expr("requested + 1"))
+	if request.Error != nil {
+		return request.Error
+	}
+	return d.wake(tx, organizationID)
 }
 
 // held limits a query to what waits for a person in the place that is connected now.

@@ -80,10 +80,27 @@ func unsupported(why string) *failure {
 	return fail(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s", why)
 }
 
-// propose has nothing to propose to.
+// propose offers once more what people declined.
 func (s *Server) propose(c *call) error {
-	return &failure{
-		status: http.StatusConflict, code: "NO_PULL_REQUESTS", message: "This version pushes to the branch itself and makes no pull requests.",
-		remedy: "Let the connection's user push to the branch, or mirror another one.",
+	if _, err := c.form(); err != nil {
+		return err
 	}
+	if err := s.runnable(c); err != nil {
+		return err
+	}
+	info, err := s.connected(c)
+	if err != nil {
+		return err
+	}
+	if info.Settings.Push == mirror.PushDirect {
+		return &failure{
+			status: http.StatusConflict, code: "NO_PULL_REQUESTS", message: "This mirror's changes are pushed to the branch itself.",
+			remedy: "Set push of the connection to pull-request or auto.",
+		}
+	}
+	if err := s.db.Propose(c.Context(), c.organization.ID); err != nil {
+		return err
+	}
+	s.engine.Nudge(c.organization.ID, "request")
+	return c.queued()
 }

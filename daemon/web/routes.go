@@ -57,7 +57,7 @@ var routes = []route{
 	{"GET", orgRoot + "/mirror/hold", (*Server).getHold, operation{id: "getHold", tag: "Mirror", summary: "What waits for a person: deletions, and servers whose credentials would go elsewhere", out: "Hold", more: "404 without any."}},
 	{"POST", orgRoot + "/mirror/approve", (*Server).approve, operation{id: "approve", tag: "Mirror", summary: "Let what is held go through", in: "HoldForm", optional: true, out: "Queued"}},
 	{"POST", orgRoot + "/mirror/discard", (*Server).discard, operation{id: "discard", tag: "Mirror", summary: "Undo what is held from the other side", in: "HoldForm", optional: true, out: "Queued"}},
-	{"POST", orgRoot + "/mirror/propose", (*Server).propose, operation{id: "propose", tag: "Mirror", summary: "Propose exports as a pull request; this version has none (409)", out: "Queued"}},
+	{"POST", orgRoot + "/mirror/propose", (*Server).propose, operation{id: "propose", tag: "Mirror", summary: "Offer declined changes in a pull request once more", out: "Queued"}},
 	{"POST", orgRoot + "/mirror/pause", (*Server).pause, operation{id: "pause", tag: "Mirror", summary: "Stop runs until they are resumed", out: "Mirror"}},
 	{"POST", orgRoot + "/mirror/resume", (*Server).resume, operation{id: "resume", tag: "Mirror", summary: "Let runs go on", in: "ResumeForm", optional: true, out: "Mirror"}},
 
