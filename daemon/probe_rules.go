@@ -54,6 +54,8 @@ func (p *probe) write(ctx context.Context) (web.TestStep, error) {
 		return said("The credentials may push to the repository, and the branch %s takes no direct pushes: changes go into a pull request.", branch), nil
 	case told && f.Code == mirror.CodePushRefused: // by a hook that may judge what confmirror writes in another way
 		return remark("The credentials may push to the repository. A push to the branch "+branch+" that was only tried: "+f.Message, f.Remedy), nil
+	case told && f.Class == mirror.Transient: // not every server may be able to answer such a push
+		return said("The credentials may push to the repository. Whether the branch %s takes it shows with the first push: %s", branch, f.Message), nil
 	}
 	return said("The credentials may push to the branch %s.", branch), err
 }

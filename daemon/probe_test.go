@@ -290,23 +290,25 @@ func TestProbeOfARestriction(t *testing.T) {
 // changes nothing.
 func TestProbeOfAPush(t *testing.T) {
 	for name, test := range map[string]struct {
-		spoil                 func(r *bitbuckettest.Repo)
+		spoil                 func(p *probed)
 		push                  mirror.PushMode
 		mark, message, remedy string
 	}{
-		"restricted": {func(r *bitbuckettest.Repo) { r.Restrict("main") }, mirror.PushDirect,
+		"restricted": {func(p *probed) { p.repo.Restrict("main") }, mirror.PushDirect,
 			mirror.CodeBranchRestricted, "Permission denied to update branch main.", "no OAuth consumer or token can be exempted"},
-		"restricted, and pull requests": {func(r *bitbuckettest.Repo) { r.Restrict("main") }, mirror.PushAuto,
+		"restricted, and pull requests": {func(p *probed) { p.repo.Restrict("main") }, mirror.PushAuto,
 			"ok", "the branch main takes no direct pushes: changes go into a pull request.", ""},
-		"full": {func(r *bitbuckettest.Repo) { r.SetFull(true) }, mirror.PushDirect,
+		"full": {func(p *probed) { p.repo.SetFull(true) }, mirror.PushDirect,
 			mirror.CodeRepositoryFull, "over the size limit (4 GB)", "Reduce the repository's size"},
-		"a hook": {func(r *bitbuckettest.Repo) { r.RefusePushes("JIRA-123: every commit needs a ticket") }, mirror.PushDirect,
+		"a hook": {func(p *probed) { p.repo.RefusePushes("JIRA-123: every commit needs a ticket") }, mirror.PushDirect,
 			"note", "only tried: The remote refuses the push: JIRA-123", "Change what it asks for"},
+		"no answer to such a push": {func(p *probed) { p.standIn.Inject(bitbuckettest.Down(500), bitbuckettest.EndpointPush) }, mirror.PushDirect,
+			"ok", "takes it shows with the first push: The git server answers 500", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProbed(t)
 			p.settings.Push = test.push
-			test.spoil(p.repo)
+			test.spoil(p)
 			result := p.test()
 			p.wants(result, map[string]string{"write": test.mark})
 			p.says(result, "write", test.message, test.remedy)
