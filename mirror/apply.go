@@ -32,11 +32,15 @@ type apply struct {
 	// proposed are the decisions whose change is on the proposal branch; notAgain those whose
 	// change people declined.
 	proposed, notAgain map[*Decision]bool
-	s                  Settlement
+	// arrived are the decisions whose change the branch has, where it was pushed in parts.
+	arrived map[*Decision]bool
+	// stored are the conflicts that this round has put into the database.
+	stored map[*Conflict]bool
+	s      Settlement
 }
 
 func newApply(r *run, v *view, p *Plan) *apply {
-	return &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}, notAgain: map[*Decision]bool{}, s: Settlement{Proposed: r.mirror.Proposed}}
+	return &apply{run: r, view: v, plan: p, layout: p.Layout, head: v.head, skip: map[*Decision]bool{}, notAgain: map[*Decision]bool{}, stored: map[*Conflict]bool{}, s: Settlement{Proposed: r.mirror.Proposed}}
 }
 
 // idle reports that the round has nothing to write, remember or answer.
@@ -225,7 +229,7 @@ func (a *apply) export(ctx context.Context) error {
 	case propose:
 		return a.propose(ctx, decisions)
 	}
-	err := a.push(ctx, decisions)
+	err := a.pushAll(ctx, decisions)
 	if err == nil && a.view.proposal.fate == withdrawn {
 		return a.endProposal(ctx)
 	}
@@ -255,7 +259,7 @@ func replaced(decisions []*Decision) (conflicts []*Conflict) {
 	return conflicts
 }
 
-// push brings the exports to the branch itself.
+// push brings the exports to the branch itself, in one push.
 func (a *apply) push(ctx context.Context, decisions []*Decision) error {
 	if len(decisions) == 0 {
 		return nil
@@ -289,8 +293,8 @@ func (a *apply) push(ctx context.Context, decisions []*Decision) error {
 	}
 	a.head = built.Head()
 	a.report.Commits = append(a.report.Commits, built.Commits()...)
-	// This push was made from the observed head, so no earlier one can still arrive. (What
-	// was proposed can.)
+	// This push was made from the observed head, or from what was pushed on it, so no earlier
+	// one can still arrive. (What was proposed can.)
 	for _, i := range a.obs.Intents {
 		if i.Ref == refOf(a.mirror.Branch()) || a.view.proposal.fate == withdrawn {
 			a.dropIntents([]*Intent{i})
@@ -316,6 +320,7 @@ func (a *apply) letGo(intents []*Intent) {
 
 // intend says what the push will make agreed, and keeps what it overwrites.
 func (a *apply) intend(ctx context.Context, intents []*Intent, conflicts []*Conflict) error {
+	conflicts = slices.DeleteFunc(conflicts, func(c *Conflict) bool { return a.stored[c] })
 	if len(intents)+len(conflicts) == 0 {
 		return nil
 	}
@@ -323,6 +328,7 @@ func (a *apply) intend(ctx context.Context, intents []*Intent, conflicts []*Conf
 		return err
 	}
 	for _, c := range conflicts {
+		a.stored[c] = true
 		if !c.Pending {
 			a.report.Conflicts++
 		}
@@ -346,7 +352,7 @@ func refusedForGood(err error) bool {
 // itself; the others go on without it.
 func (a *apply) build(ctx context.Context) (Built, error) {
 	for {
-		built, err := a.clone.Build(ctx, a.view.head, a.commits())
+		built, err := a.clone.Build(ctx, a.head, a.commits())
 		var occupied *PathError
 		if !errors.As(err, &occupied) || !a.refuseExport(occupied) {
 			return built, err
@@ -360,19 +366,29 @@ func (a *apply) refuseExport(occupied *PathError) bool {
 			continue
 		}
 		a.exports = slices.Delete(a.exports, i, i+1)
-		d := e.Decision
-		delete(a.proposed, d)
-		d.Effect, d.Document, d.toFile, d.RowProblem = Refuse, nil, false, true
-		d.Problem = document.Invalid("cannot be written to %s: %s", e.path, occupied.Why)
-		d.actions = d.describe(a.layout)
+		delete(a.proposed, e.Decision)
+		a.refuse(e.Decision, document.Invalid("cannot be written to %s: %s", e.path, occupied.Why))
 		return true
 	}
 	return false
 }
 
+// refuse keeps a row from the branch: the row's next edit brings it back.
+func (a *apply) refuse(d *Decision, p *document.Problem) {
+	if f := d.file(); d.toRow { // the import said that all was well
+		d.Row.Integration = a.synced(f.Path, f.GitID, a.view.head, nil)
+	}
+	d.Effect, d.Document, d.toFile, d.RowProblem, d.Problem = Refuse, nil, false, true, p
+	d.actions = d.describe(a.layout)
+}
+
 func (a *apply) logPushFailure(err error) {
 	if errors.Is(err, ErrStale) {
 		a.log.Info("branch moved before the push, nothing was written")
+		return
+	}
+	if errors.Is(err, ErrTooLarge) {
+		a.log.Info("the push is too large for the remote", "exports", len(a.exports), "error", err)
 		return
 	}
 	a.log.Warn("push failed, exports stay pending", "exports", len(a.exports), "error", err)

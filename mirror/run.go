@@ -104,6 +104,8 @@ type run struct {
 	// branch since.
 	refusedNow     time.Time
 	refusedIntents []*Intent
+	// tooMuch is the size of the smallest push that the remote found too large, 0: none.
+	tooMuch int64
 }
 
 func (r *run) rounds(ctx context.Context) error {

@@ -40,7 +40,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 		if a.skip[d] {
 			continue
 		}
-		if d.toFile && pushFault != nil && !a.notAgain[d] {
+		if d.toFile && pushFault != nil && !a.notAgain[d] && !a.arrived[d] {
 			a.leavePending(d)
 			continue
 		}
@@ -198,7 +198,7 @@ func (a *apply) leavePending(d *Decision) {
 
 // carriedOut reports whether a decision's document is on both sides now.
 func (a *apply) carriedOut(d *Decision, pushFault error) bool {
-	return d.Effect == Converge && !a.skip[d] && !d.withheld && (!d.toFile || pushFault == nil)
+	return d.Effect == Converge && !a.skip[d] && !d.withheld && (!d.toFile || pushFault == nil || a.arrived[d])
 }
 
 // leaveBehind keeps a file open that waits for the decision of the row beside it; once
