@@ -35,11 +35,10 @@ func (p *probe) rules(ctx context.Context, host mirror.Restrictions) (web.TestSt
 	return said("These credentials may not read restrictions: whether the branch %s has one is tried next.", branch), nil
 }
 
-// write asks whether pushes are taken: by the repository, and by the branch as far as a
-// push tells that cannot succeed.
+// write asks whether pushes are taken: by the repository, and by the branches that changes go
+// to, as far as a push tells that cannot succeed.
 func (p *probe) write(ctx context.Context) (web.TestStep, error) {
-	at, credentials, client := p.settings.CloneURL(), p.remote.credentials, p.connector.git
-	if err := clone.ProbePush(ctx, at, credentials, client); err != nil {
+	if err := clone.ProbePush(ctx, p.settings.CloneURL(), p.remote.credentials, p.connector.git); err != nil {
 		return web.TestStep{}, err
 	}
 	branch := p.mirrored()
@@ -47,15 +46,38 @@ func (p *probe) write(ctx context.Context) (web.TestStep, error) {
 	if _, restricted := p.lost["rules"]; head == "" || restricted {
 		return said("The credentials may push to the repository."), nil
 	}
-	err := clone.TryPush(ctx, at, branch, head, credentials, client)
+	if p.settings.Push == mirror.PushPullRequest {
+		return p.takesProposals(ctx, head, "")
+	}
+	step, err := p.takes(ctx, branch, head)
+	if f, told := errors.AsType[*mirror.Fault](err); told && f.Code == mirror.CodeBranchRestricted && p.settings.Push == mirror.PushAuto {
+		return p.takesProposals(ctx, head, "The branch "+branch+" takes no direct pushes. ")
+	}
+	return step, err
+}
+
+// takes asks whether a branch takes pushes.
+func (p *probe) takes(ctx context.Context, branch string, head mirror.Hash) (web.TestStep, error) {
+	err := clone.TryPush(ctx, p.settings.CloneURL(), branch, head, p.remote.credentials, p.connector.git)
 	f, told := errors.AsType[*mirror.Fault](err)
 	switch {
-	case told && f.Code == mirror.CodeBranchRestricted && p.settings.Push != mirror.PushDirect:
-		return said("The credentials may push to the repository, and the branch %s takes no direct pushes: changes go into a pull request.", branch), nil
 	case told && f.Code == mirror.CodePushRefused: // by a hook that may judge what confmirror writes in another way
 		return remark("The credentials may push to the repository. A push to the branch "+branch+" that was only tried: "+f.Message, f.Remedy), nil
 	case told && f.Class == mirror.Transient: // not every server may be able to answer such a push
 		return said("The credentials may push to the repository. Whether the branch %s takes it shows with the first push: %s", branch, f.Message), nil
 	}
 	return said("The credentials may push to the branch %s.", branch), err
+}
+
+// takesProposals asks whether changes can be pushed to where pull requests are made from.
+func (p *probe) takesProposals(ctx context.Context, head mirror.Hash, why string) (web.TestStep, error) {
+	step, err := p.takes(ctx, mirror.ProposalBranch, head)
+	step.Message = why + step.Message + " Changes go from there into a pull request."
+	if f, told := errors.AsType[*mirror.Fault](err); told && f.Code == mirror.CodeBranchRestricted {
+		refused := *f
+		refused.Message = why + "Changes cannot be proposed from " + mirror.ProposalBranch + ": " + f.Message
+		refused.Remedy = "Let everybody with write access create and write the branch " + mirror.ProposalBranch + "."
+		return step, &refused
+	}
+	return step, err
 }
