@@ -23,6 +23,9 @@ var (
 const (
 	firstPause = time.Second
 	longPause  = 5 * time.Minute
+	// A host that wants fewer requests gets fewer. Its limits are those of an hour.
+	firstLimited = 30 * time.Second
+	longLimited  = 20 * time.Minute
 	// lockedPause is after a run that left rows to those who have locked them; it
 	// is short because everybody else's edits wait for it, too.
 	lockedPause = 2 * time.Second
@@ -191,7 +194,13 @@ func (t *trouble) pause(err error) time.Duration {
 	if f.Class == mirror.Permanent {
 		return 0
 	}
-	return max(f.RetryAfter, growing(firstPause, longPause, t.failures))
+	first, long := firstPause, longPause
+	if f.Code == mirror.CodeRateLimited {
+		first, long = firstLimited, longLimited
+	}
+	// Those who were all told the same time do not come back together.
+	asked := f.RetryAfter + time.Duration(rand.Int64N(int64(f.RetryAfter)/10+1))
+	return max(asked, growing(first, long, t.failures))
 }
 
 // refusal remembers a push that was refused for good. A run that ended before it settled

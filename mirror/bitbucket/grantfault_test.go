@@ -92,7 +92,11 @@ func TestRetryAfter(t *testing.T) {
 			a.Header.Set("Retry-After", value)
 			return a
 		}).Token(t.Context(), mirror.Secret{})
-		if f := wantFault(t, err, mirror.CodeRateLimited, mirror.Transient, ""); f.RetryAfter != want {
+		f := wantFault(t, err, mirror.CodeRateLimited, mirror.Transient, "")
+		if want == 0 && f.RetryAfter > 0 && f.RetryAfter <= 30*time.Second {
+			continue // nothing usable was said: a pause of our own
+		}
+		if f.RetryAfter != want {
 			t.Errorf("%q: %v, want %v", value, f.RetryAfter, want)
 		}
 	}

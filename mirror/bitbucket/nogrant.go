@@ -7,14 +7,16 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 )
 
-// Pauses after a consumer was refused a token for good. It is the pause of all mirrors that
-// share the consumer: a hundred of them ask no more often than one.
+// Pauses after a consumer was refused a token for good, or for now because there were too
+// many requests; then what the endpoint says of the time counts. It is the pause of all
+// mirrors that share the consumer: a hundred of them ask no more often than one.
 const (
 	firstRefusedRest   = 2 * time.Minute
 	longestRefusedRest = 20 * time.Minute
 )
 
-// noGrant is the token endpoint's last word on a consumer, where that is no.
+// noGrant is the token endpoint's last word on a consumer, where that is no. What passes by
+// itself (it is down, or cannot be reached) is none.
 type noGrant struct {
 	fault *mirror.Fault // nil: none
 	times int           // in a row
@@ -23,16 +25,23 @@ type noGrant struct {
 
 // note takes an outcome down, and returns it.
 func (r *noGrant) note(err error, now time.Time) error {
-	if !refusedForGood(err) {
-		if err == nil {
-			*r = noGrant{}
-		}
-		return err
+	if err == nil {
+		*r = noGrant{}
+		return nil
 	}
 	f := *mirror.AsFault(err)
-	f.Err = fmt.Errorf("%w: %w", mirror.ErrGrant, f.Err)
-	r.fault = &f
-	r.until = now.Add(backOff(firstRefusedRest, longestRefusedRest, r.times))
+	pause := backOff(firstRefusedRest, longestRefusedRest, r.times)
+	switch {
+	case refusedForGood(err):
+		f.Err = fmt.Errorf("%w: %w", mirror.ErrGrant, f.Err)
+	case f.Code == mirror.CodeRateLimited:
+		if pause = backOff(firstLimitedRest, longestLimitedRest, r.times); f.RetryAfter > 0 {
+			pause = f.RetryAfter
+		}
+	default:
+		return err
+	}
+	r.fault, r.until = &f, now.Add(pause)
 	r.times++
 	return r.lasts(now)
 }

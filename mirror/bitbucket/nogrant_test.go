@@ -76,3 +76,39 @@ func TestTokenEndpointThatIsDownIsAskedAgain(t *testing.T) {
 	}
 	ok[mirror.Secret](t)(tokens.Token(t.Context(), mirror.Secret{}))
 }
+
+// A token endpoint that wants fewer requests gets fewer, whoever shares the consumer.
+func TestLimitedTokenEndpoint(t *testing.T) {
+	for name, tt := range map[string]struct {
+		seconds  int
+		min, max time.Duration
+	}{
+		"nothing said": {0, 15 * time.Second, 30 * time.Second},
+		"seconds":      {90, 90 * time.Second, 90 * time.Second},
+		"for ever":     {99999999, time.Hour, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, consumer, _ := standIn(t)
+			now := time.Now()
+			tokens := ok[*bitbucket.TokenSource](t)(bitbucket.NewTokenSource(bitbucket.Consumer{
+				ID: consumer.Key, Secret: mirror.NewSecret(consumer.Secret), URL: s.OAuthURL(), HTTP: client(), Now: func() time.Time { return now },
+			}))
+			limited := bitbuckettest.TooManyRequests(tt.seconds)
+			limited.Times = 1
+			s.Inject(limited, bitbuckettest.EndpointToken)
+			var pause time.Duration
+			for range 3 {
+				_, err := tokens.Token(t.Context(), mirror.Secret{})
+				pause = wantFault(t, err, mirror.CodeRateLimited, mirror.Transient, "later").RetryAfter
+				if pause < tt.min || pause > tt.max || errors.Is(err, mirror.ErrGrant) {
+					t.Errorf("%v after %s", err, pause)
+				}
+			}
+			if n := s.Count(); n != 1 {
+				t.Errorf("%d requests", n)
+			}
+			now = now.Add(pause)
+			ok[mirror.Secret](t)(tokens.Token(t.Context(), mirror.Secret{}))
+		})
+	}
+}
