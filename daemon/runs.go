@@ -141,14 +141,15 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 	}
 	d.events.publish(web.Event{Type: "run.started", Organization: m.Organization, Data: map[string]string{"run_id": req.RunID, "trigger": n.Trigger}})
 	started, began := time.Now(), d.now()
-	if n.Person || n.Delivery || m.Requested > m.Covered {
+	asked := n.Person || n.Delivery || m.Requested > m.Covered // here or at another daemon
+	if asked {
 		d.connector.insist(m.Settings)
 	}
 	report := &mirror.Report{RunID: req.RunID, Trigger: n.Trigger, StartedAt: began.UTC(), Commits: []mirror.Hash{}, SyncedCommit: m.Cursor}
 	session, err := d.sessions.acquire(ctx, m)
 	if err == nil {
 		if session.host != nil {
-			req.PullRequests, req.LookAtPullRequest = session.host, n.Person || n.Trigger == "webhook"
+			req.PullRequests, req.LookAtPullRequest = session.host, asked
 		}
 		report, err = d.runner().Run(ctx, m, session.clone, req)
 		if session.host != nil {
