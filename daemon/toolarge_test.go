@@ -193,3 +193,82 @@ func TestNothingIsSmallEnough(t *testing.T) {
 		}
 	})
 }
+
+// A proposal is bounded like a push to the branch itself: it grows in parts, without what is
+// too large alone.
+func TestProposalInParts(t *testing.T) {
+	for name, bound := range bounds {
+		t.Run(name, func(t *testing.T) {
+			eachWorld(t, byPullRequest, func(w *world) {
+				lift := bound(w)
+				w.call("POST", "mirror/pause", nil)
+				const many = 30
+				for n := range many {
+					w.command(fmt.Sprintf("c%02d", n), 16<<10)
+				}
+				w.command("large", 200<<10)
+				w.call("POST", "mirror/resume", nil)
+				w.synced()
+				pr := w.pullRequest()
+				if n := len(w.proposedFiles()); n != many+2 { // and those that were there
+					t.Errorf("%d files are proposed", n)
+				}
+				if m := w.mirror(); m["errors"].(float64) != 1 || w.entityError("commands", "large") != "VALIDATION_FAILED" {
+					t.Errorf("mirror: %v", m)
+				}
+				before := w.standIn.Count(bitbuckettest.EndpointPush)
+				if before > 40 {
+					t.Errorf("%d pushes", before)
+				}
+				w.synced()
+				if n := w.standIn.Count(bitbuckettest.EndpointPush) - before; n != 0 {
+					t.Errorf("%d pushes of what was refused", n)
+				}
+
+				lift()
+				w.exec("UPDATE commands SET name = name WHERE slug = 'large'")
+				w.synced()
+				if _, there := w.proposedFiles()["commands/large.json"]; !there || w.entityError("commands", "large") != "" {
+					t.Error("what is saved once more is not proposed")
+				}
+				_, err := w.repo.Merge(pr.ID, bitbuckettest.Squash)
+				w.must(err)
+				w.synced()
+				w.atRest()
+				if n := w.query("SELECT count(*) FROM conflicts"); n != "0" || len(w.files()) != many+3 {
+					t.Errorf("%s conflicts, %d files", n, len(w.files()))
+				}
+			})
+		})
+	}
+}
+
+// What no change tells of, as at a first connection, is no other matter.
+func TestComparisonInParts(t *testing.T) {
+	for _, mode := range []mirror.PushMode{mirror.PushDirect, mirror.PushPullRequest} {
+		t.Run(string(mode), func(t *testing.T) {
+			eachWorld(t, byPullRequest, func(w *world) {
+				bounds["pack"](w)
+				w.stop()
+				const many = 30
+				for n := range many {
+					w.command(fmt.Sprintf("c%02d", n), 16<<10)
+				}
+				w.command("large", 200<<10)
+				w.exec("DELETE FROM mirror_changes")
+				w.config.Sync.SplitCommitsUpTo-- // under other rules everything is compared
+				w.config.Mirrors[0].Push = mode
+				w.start()
+				w.synced()
+				files := w.files()
+				if mode == mirror.PushPullRequest {
+					files = w.proposedFiles()
+				}
+				if len(files) != many+2 || w.entityError("commands", "large") != "VALIDATION_FAILED" {
+					t.Errorf("%d files, %q", len(files), w.entityError("commands", "large"))
+				}
+				w.checkClone()
+			})
+		})
+	}
+}

@@ -34,6 +34,8 @@ type apply struct {
 	proposed, notAgain map[*Decision]bool
 	// arrived are the decisions whose change the branch has, where it was pushed in parts.
 	arrived map[*Decision]bool
+	// deferred: a part of the exports is left to the next round.
+	deferred bool
 	// stored are the conflicts that this round has put into the database.
 	stored map[*Conflict]bool
 	s      Settlement

@@ -26,8 +26,9 @@ type parts struct {
 // piece is what has to be pushed together.
 type piece struct {
 	decisions []*Decision
-	size      int64 // of what is sent, about
-	largest   FileChange
+	size      int64  // of what is sent, about
+	path      string // its largest file, and that one's size
+	most      int64
 }
 
 // perChange is about what a change costs beside its content: trees, names, the commit's line.
@@ -50,7 +51,7 @@ func (a *apply) pushAll(ctx context.Context, decisions []*Decision) error {
 	if err == nil {
 		err = p.try(ctx, pieces)
 	} else {
-		a.run.tooMuch = sizeOf(pieces)
+		a.foundTooMuch(pieces)
 		err = p.halve(ctx, pieces)
 	}
 	a.exports = p.pushed
@@ -66,8 +67,8 @@ func piecesOf(exports []*export) []piece {
 			p.decisions = append(p.decisions, e.Decision)
 			for _, c := range e.changes {
 				p.size += perChange + int64(len(c.Content))
-				if len(c.Content) > len(p.largest.Content) {
-					p.largest = c
+				if size := int64(len(c.Content)); size > p.most {
+					p.path, p.most = c.Path, size
 				}
 			}
 		}
@@ -86,8 +87,7 @@ func sizeOf(pieces []piece) (size int64) {
 
 // try pushes pieces together, unless it is known that they are too large.
 func (p *parts) try(ctx context.Context, pieces []piece) error {
-	size := sizeOf(pieces)
-	if most := p.run.tooMuch; len(pieces) > 1 && most > 0 && size >= most {
+	if p.knownTooMuch(pieces) {
 		return p.halve(ctx, pieces)
 	}
 	var decisions []*Decision
@@ -97,9 +97,7 @@ func (p *parts) try(ctx context.Context, pieces []piece) error {
 	err := p.push(ctx, decisions)
 	switch {
 	case errors.Is(err, ErrTooLarge):
-		if most := p.run.tooMuch; most == 0 || size < most {
-			p.run.tooMuch = size
-		}
+		p.foundTooMuch(pieces)
 		p.refusal = err
 		return p.halve(ctx, pieces)
 	case err != nil:
@@ -118,12 +116,9 @@ func (p *parts) try(ctx context.Context, pieces []piece) error {
 // halve pushes pieces that are too large together.
 func (p *parts) halve(ctx context.Context, pieces []piece) error {
 	if len(pieces) == 1 {
-		return p.alone(pieces[0])
+		return p.alone(pieces[0], p.refusal)
 	}
-	half, cut := sizeOf(pieces)/2, 1
-	for size := pieces[0].size; cut < len(pieces)-1 && size+pieces[cut].size <= half; cut++ {
-		size += pieces[cut].size
-	}
+	cut := middle(pieces)
 	if err := p.try(ctx, pieces[:cut]); err != nil {
 		return err
 	}
@@ -131,26 +126,67 @@ func (p *parts) halve(ctx context.Context, pieces []piece) error {
 }
 
 // alone tells an entity that the remote does not take it. Where it takes nothing at all, the
-// mirror is told instead.
-func (p *parts) alone(one piece) error {
-	if one.size < ordinary && len(p.report.Commits) == 0 {
-		return p.refusal
+// mirror is told instead: that is the error.
+func (a *apply) alone(one piece, refusal error) error {
+	if one.size < ordinary && len(a.report.Commits) == 0 {
+		return refusal
 	}
-	why := strings.TrimSuffix(AsFault(p.refusal).Message, ".")
+	why := strings.TrimSuffix(AsFault(refusal).Message, ".")
 	for _, d := range one.decisions {
 		if d.Effect != Converge {
-			p.leavePending(d)
-			p.skip[d] = true
+			a.leavePending(d)
+			a.skip[d] = true
 			continue
 		}
 		if d.toRow { // git's half is in the row; the rest waits for the next edit, too
-			p.s.Consumed = append(p.s.Consumed, d.Changes...)
+			a.s.Consumed = append(a.s.Consumed, d.Changes...)
 		}
-		p.refuse(d, document.Invalid("cannot be pushed: %s has %s, in all %s are to be sent. %s. "+
+		a.refuse(d, document.Invalid("cannot be pushed: %s has %s, in all %s are to be sent. %s. "+
 			"Make it smaller, or have the limit raised and save it once more.",
-			one.largest.Path, bytesText(int64(len(one.largest.Content))), bytesText(one.size), why))
+			one.path, bytesText(one.most), bytesText(one.size), why))
 	}
 	return nil
+}
+
+// less proposes a part of what is too large together, and leaves the rest to the next round;
+// what is too large alone is left out for good.
+func (p *proposing) less(ctx context.Context, decisions []*Decision, pieces []piece, refusal error) error {
+	if len(pieces) == 1 {
+		if err := p.alone(pieces[0], refusal); err != nil {
+			return err
+		}
+	} else {
+		for _, piece := range pieces[middle(pieces):] {
+			for _, d := range piece.decisions {
+				p.leavePending(d)
+				p.skip[d] = true
+			}
+		}
+		p.deferred = true
+	}
+	p.exports = nil
+	return p.propose(ctx, slices.DeleteFunc(decisions, func(d *Decision) bool { return !d.toFile || p.skip[d] }))
+}
+
+// middle is where pieces are cut in halves.
+func middle(pieces []piece) int {
+	half, cut := sizeOf(pieces)/2, 1
+	for size := pieces[0].size; cut < len(pieces)-1 && size+pieces[cut].size <= half; cut++ {
+		size += pieces[cut].size
+	}
+	return cut
+}
+
+// knownTooMuch reports whether a push like this was found too large already.
+func (r *run) knownTooMuch(pieces []piece) bool {
+	return len(pieces) > 1 && r.tooMuch > 0 && sizeOf(pieces) >= r.tooMuch
+}
+
+// foundTooMuch remembers that a push was too large.
+func (r *run) foundTooMuch(pieces []piece) {
+	if size := sizeOf(pieces); r.tooMuch == 0 || size < r.tooMuch {
+		r.tooMuch = size
+	}
 }
 
 // bytesText is a size as people read it.

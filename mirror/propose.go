@@ -58,6 +58,10 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 	if err := p.exportAll(ctx, written); err != nil {
 		return err
 	}
+	pieces := piecesOf(a.exports)
+	if a.knownTooMuch(pieces) {
+		return p.less(ctx, decisions, pieces, nil)
+	}
 	for _, d := range p.said {
 		for _, c := range d.Conflicts {
 			c.Pending = true
@@ -91,6 +95,10 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 		a.logPushFailure(err)
 		if refusedForGood(err) {
 			a.dropIntents(intents)
+		}
+		if errors.Is(err, ErrTooLarge) && len(pieces) > 0 {
+			a.foundTooMuch(pieces)
+			return p.less(ctx, decisions, pieces, err)
 		}
 		return p.fault(err)
 	}

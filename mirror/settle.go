@@ -88,7 +88,7 @@ func (a *apply) settle(ctx context.Context, pushFault error) error {
 }
 
 // more reports whether the round did a part of what there is.
-func (a *apply) more() bool { return a.obs.Waiting > 0 || !a.portion.last }
+func (a *apply) more() bool { return a.obs.Waiting > 0 || !a.portion.last || a.deferred }
 
 // waiting counts what the round left to the next ones.
 func (a *apply) waiting() int {
