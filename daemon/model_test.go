@@ -75,6 +75,7 @@ func TestHistories(t *testing.T) {
 		all := h.edits()
 		maps.Copy(all, h.oddities())
 		maps.Copy(all, h.faults(h.editFileNow))
+		all["fix a pull request"] = h.fixProposal
 		h.furnish()
 		h.repeat("steps", 1, 30, 100, func() bool { h.play(all); return true })
 		h.makeBranch()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/confmirror/confmirror/mirror/document"
@@ -426,11 +425,16 @@ func (p *proposing) settles(ctx context.Context, conflict *MergeError) (again bo
 func (p *proposing) untouched(ctx context.Context, one *Intent) ([]*Intent, error) {
 	latest := map[Key]*Intent{}
 	for _, i := range p.obs.Intents {
-		if p.open[i.ID] && (i.Key == one.Key || i.RowID != "" && i.Kind == one.Kind && i.RowID == one.RowID) {
+		if p.open[i.ID] {
 			latest[i.Key] = i
 		}
 	}
-	ours := slices.Collect(maps.Values(latest))
+	var ours []*Intent
+	for _, i := range latest {
+		if i.Key == one.Key || i.RowID != "" && i.Kind == one.Kind && i.RowID == one.RowID {
+			ours = append(ours, i)
+		}
+	}
 	places := make([]Place, len(ours))
 	for n, i := range ours {
 		places[n] = Place{i.Kind, i.Slug}

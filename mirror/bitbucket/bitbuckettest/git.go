@@ -110,7 +110,11 @@ func (g *gitTool) runWith(ctx context.Context, env []string, dir string, stdin i
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("bitbuckettest: git %s: %w: %s", args[0], err, bytes.TrimSpace(stderr.Bytes()))
+		said := bytes.TrimSpace(stderr.Bytes())
+		if len(said) == 0 { // as of a merge's conflicts
+			said = bytes.TrimSpace(stdout.Bytes())
+		}
+		return "", fmt.Errorf("bitbuckettest: git %s: %w: %s", args[0], err, said)
 	}
 	return stdout.String(), nil
 }
