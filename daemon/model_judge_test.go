@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/confmirror/confmirror/mirror"
 )
 
 // judge asks what must hold at rest, whatever happened.
@@ -106,6 +108,9 @@ func (h *history) commitsInOrder() {
 		by, message, _ := strings.Cut(message, "\x00")
 		_, merged, merge := strings.Cut(parents, " ")
 		message += merged // a run may bring in what came meanwhile more than once
+		if h.push == mirror.PushPullRequest {
+			message += tree // or propose an entity once more that was edited meanwhile
+		}
 		if by == modelCommitter.Name {
 			if tree == before && !merge {
 				h.wrong("an empty commit", "%q", message)

@@ -313,10 +313,16 @@ func (p *proposing) newProposal(ctx context.Context, d *Decision, ours, there En
 		e.mixed = d.digestOf(mixed) != d.digestOf(doc)
 		doc = mixed
 	}
-	if p.anew || on.Problem != nil || !on.Exists() && d.Kind != document.Skills && e.from == "" {
+	if on.Exists() && !p.anew && e.verb == VerbCreate {
+		e.verb = VerbUpdate
+	}
+	if p.anew || d.Kind != document.Skills && (on.Problem != nil || !on.Exists() && e.from == "") {
 		on = d.file() // its layout
 	}
 	e.write(on, doc)
+	if p.merge && !p.anew { // which may take away what is as it was on the proposal branch
+		e.writeWhole()
+	}
 	return e, nil
 }
 
