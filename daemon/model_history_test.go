@@ -31,15 +31,17 @@ type history struct {
 	repo   *bitbuckettest.Repo
 	policy document.Policy
 	push   mirror.PushMode
-	host   mirror.Forge
-	rules  mirror.Rules
-	part   int                     // of a burst
-	clones map[string]*clone.Clone // open ones, by directory
-	dir    string                  // of the first runner's clone
-	epoch  int64
-	steps  int
-	runs   int
-	serial int // of marks and rows
+	// reviewed: people have changed something on the proposal branch.
+	reviewed bool
+	host     mirror.Forge
+	rules    mirror.Rules
+	part     int                     // of a burst
+	clones   map[string]*clone.Clone // open ones, by directory
+	dir      string                  // of the first runner's clone
+	epoch    int64
+	steps    int
+	runs     int
+	serial   int // of marks and rows
 
 	tx     *sql.Tx             // open while several rows change at once
 	tree   map[string]treeFile // the branch's files with what is staged; nil: not read since a run

@@ -40,6 +40,9 @@ type Proposed struct {
 	// Asked is when the host was last asked about it; Trouble why that failed.
 	Asked   time.Time `json:"asked,omitzero"`
 	Trouble string    `json:"trouble,omitempty"`
+	// Unmerged names files that people changed there and on the mirrored branch, so that
+	// they have to merge it; "" if there are none.
+	Unmerged string `json:"unmerged,omitempty"`
 	// Refused is when the branch itself refused a push of the connection RefusedAs.
 	Refused   time.Time `json:"refused,omitzero"`
 	RefusedAs string    `json:"refused_as,omitempty"`
@@ -296,6 +299,10 @@ func (a *apply) proposedCondition(now time.Time) *Detail {
 	default:
 		d.Message = what + "."
 		d.Remedy = fmt.Sprintf("Open a pull request from %s into %s, and merge it.", p.Branch, a.mirror.Branch())
+	}
+	if p.Unmerged != "" {
+		d.Message += fmt.Sprintf(" It conflicts with %s in %s.", a.mirror.Branch(), p.Unmerged)
+		d.Remedy = fmt.Sprintf("People changed the same there and on %s: merge that into %s by hand, or take the change back there. ", a.mirror.Branch(), p.Branch) + d.Remedy
 	}
 	if was := a.mirror.State.condition(d.Code); was != nil {
 		d.Since = cmp.Or(was.Since, now)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -27,6 +28,8 @@ type proposing struct {
 	reset, theirs []string
 	// conflicting: what people changed on both sides is left to them to merge.
 	conflicting bool
+	// planned counts what there is to do but for the merge.
+	planned struct{ exports, reset int }
 }
 
 // propose makes the proposal branch say what the exports say. Those that it says already
@@ -36,6 +39,7 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 	if err := p.stand(ctx); err != nil {
 		return err
 	}
+	a.s.Proposed.Unmerged = ""
 	a.proposed = map[*Decision]bool{}
 	var written []*Decision
 	for _, d := range decisions {
@@ -346,6 +350,7 @@ func (p *proposing) build(ctx context.Context) (Built, error) {
 	if parent == "" || p.anew {
 		parent = p.view.head
 	}
+	p.planned.exports, p.planned.reset = len(p.exports), len(p.reset)
 	for {
 		specs := p.commits()
 		if first, ok := p.first(); ok {
@@ -364,14 +369,32 @@ func (p *proposing) build(ctx context.Context) (Built, error) {
 				return nil, err
 			}
 			if !again {
-				p.log.Info("the branch is not merged into the proposal: people changed the same files on both", "paths", conflict.Paths)
-				p.conflicting = true
+				p.leaveMerge(conflict)
 			}
 		case occupied != nil && p.refuseExport(occupied):
 		default:
 			return built, err
 		}
 	}
+}
+
+// leaveMerge leaves the merge to people: what they changed on both branches is theirs to
+// decide. What was only to be written because of the merge is not.
+func (p *proposing) leaveMerge(conflict *MergeError) {
+	p.log.Warn("the branch cannot be merged into the proposal: people changed the same files on both", "branch", p.view.proposal.branch, "paths", conflict.Paths)
+	p.conflicting = true
+	p.exports, p.reset = p.exports[:p.planned.exports], p.reset[:p.planned.reset]
+	p.s.Proposed.Unmerged = listed(conflict.Paths)
+}
+
+// listed are a few of many paths.
+func listed(paths []string) string {
+	const most = 3
+	text := strings.Join(paths[:min(len(paths), most)], ", ")
+	if n := len(paths) - most; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
 }
 
 // first is the commit that comes before the exports', if there has to be one.
