@@ -18,7 +18,7 @@ type proposing struct {
 	base Hash // the latest commit that both have; "" with on
 	// merge: the branch's head has what on does not.
 	merge bool
-	// anew: the branch's history was rewritten, and on would bring back what went. The
+	// anew: the branch's history was rewritten, or made anew, and on would bring back what went. The
 	// proposal is written once more, from the branch's head.
 	anew bool
 	// said are decisions whose change the proposal branch has already.
@@ -125,10 +125,10 @@ func (p *proposing) stand(ctx context.Context) error {
 	if p.base, err = p.clone.MergeBase(ctx, head, p.view.head); err != nil {
 		return err
 	}
-	p.merge = p.base != p.view.head
+	p.merge, p.anew = p.base != p.view.head, p.base == ""
 	if holds := p.mirror.Proposed.Base; holds != "" {
 		kept, err := contains(ctx, p.clone, p.view.head, holds)
-		p.anew = !kept
+		p.anew = p.anew || !kept
 		return err
 	}
 	return nil
