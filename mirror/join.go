@@ -253,8 +253,9 @@ func (j *join) addFiles(entries []Entry) {
 			j.add(&Subject{Kind: u.Kind, File: f}, u.Key)
 		}
 	}
-	for _, i := range j.obs.Intents { // the row of what was to take its place may have gone
-		if f := j.file(i.Kind, i.Slug, i.Path); j.open[i.ID] && f.Exists() && j.byPath[i.Key] == nil {
+	for _, i := range j.obs.Intents { // the row of what was to take its place may have gone, and a deletion may be undone
+		known := j.open[i.ID] || len(j.foundAt[i.Key]) > 0
+		if f := j.file(i.Kind, i.Slug, i.Path); known && f.Exists() && j.byPath[i.Key] == nil {
 			j.add(&Subject{Kind: i.Kind, File: f}, i.Key)
 		}
 	}

@@ -494,7 +494,11 @@ func (v *view) load(ctx context.Context, m *Mirror, store Store) error {
 			if !v.complete && m.settled() {
 				s.vouch(v.others)
 			}
-			for _, doc := range []*document.Document{s.visible, s.File.Document} {
+			docs := []*document.Document{s.visible, s.File.Document}
+			if s.Target != nil {
+				docs = append(docs, s.Target.Document) // which may be merged into it
+			}
+			for _, doc := range docs {
 				if doc != nil && !s.vouchedFor(doc) {
 					for _, slug := range doc.Integrations() {
 						slugs[slug] = true

@@ -33,7 +33,7 @@ func (a *apply) settleProposed(d *Decision, e *export) {
 	}
 	if d.Left != nil && d.Left.Reason != ReasonDeclined || !a.notAgain[d] {
 		for _, key := range a.keys(d) {
-			a.close(key)
+			a.closeProposed(d, key)
 		}
 	}
 	if a.notAgain[d] {
@@ -72,6 +72,20 @@ func (a *apply) settleProposed(d *Decision, e *export) {
 	if status := a.proposedStatus(d); status != nil {
 		a.s.Statuses = append(a.s.Statuses, *status)
 	}
+}
+
+// closeProposed forgets what was left open at key. A bad file stands there until the
+// proposal is merged; that the row replaces it is remembered as it being another document.
+func (a *apply) closeProposed(d *Decision, key Key) {
+	for _, f := range []*File{d.file(), d.Target} {
+		if left := a.left[key]; f != nil && f.Path == key.Path && d.Effect == Converge && left.found(f) {
+			overruled := *left
+			overruled.Digest = ""
+			a.s.Unsettled = append(a.s.Unsettled, &overruled)
+			return
+		}
+	}
+	a.close(key)
 }
 
 // proposedStatus is what the row says of itself: where it was synced last, and its error.

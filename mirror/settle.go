@@ -337,7 +337,7 @@ func (d *Decision) recorded() bool {
 		was := d.Row.Integration.Error
 		return was != nil && was.Code == d.Problem.Code && was.Message == d.Problem.Message
 	}
-	return d.Left != nil && d.Left.Reason == ReasonInvalid && d.Left.GitID == d.bad().GitID
+	return d.Left.found(d.bad())
 }
 
 func (a *apply) settleRefused(d *Decision) {

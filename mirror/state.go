@@ -30,17 +30,17 @@ func (a *apply) state(held heldNow, pushFault error) State {
 		s.Name = StateHeld
 		s.Detail = since(&Detail{Code: CodeDeletionsHeld,
 			Message: fmt.Sprintf("%d deletions at once are more than the limit allows; they wait for a person. Everything else goes on.", held.deletions),
-			Remedy:  "Look at the list (GET mirror/hold) and approve it, or discard it to bring the entities back."})
+			Remedy:  "Look at the list (GET mirror/hold, or confmirror approve --list) and approve it, or discard it to bring the entities back."})
 	case held.rebinds > 0:
 		s.Name = StateHeld
 		s.Detail = since(&Detail{Code: CodeRebindHeld,
 			Message: fmt.Sprintf("%d MCP servers with credentials would be pointed at another host or command by the branch; they wait for a person. Everything else goes on.", held.rebinds),
-			Remedy:  "Look at the list (GET mirror/hold) and approve it, or discard it to keep the targets that the database has."})
+			Remedy:  "Look at the list (GET mirror/hold, or confmirror approve --list) and approve it, or discard it to keep the targets that the database has."})
 	case held.declined > 0:
 		s.Name = StateHeld
 		s.Detail = since(&Detail{Code: CodePullRequestDeclined,
 			Message: fmt.Sprintf("%d changes of the database were declined with their pull request; they are held. Everything else goes on.", held.declined),
-			Remedy:  "Look at the list (GET mirror/hold). Approve it to propose them once more, discard it to take the branch's version, or edit the entities."})
+			Remedy:  "Look at the list (GET mirror/hold, or confmirror approve --list). Approve it to propose them once more, discard it to take the branch's version, or edit the entities."})
 	}
 	s.Conditions = a.conditions(now)
 	if d := a.proposedCondition(now); d != nil {

@@ -109,11 +109,16 @@ func (p *planner) keepOut() {
 // overrules reports whether the row was edited after the bad file had been found: then
 // its document replaces the file.
 func (s *Subject) overrules(bad *File, left *Unsettled) bool {
-	if left == nil || left.Reason != ReasonInvalid || left.GitID != bad.GitID {
+	if !left.found(bad) {
 		return false
 	}
 	db := s.databaseChange()
-	return (db == same || db == changed) && (s.Edited || db == changed && s.digest != left.Digest)
+	return (db == same || db == changed) && (s.Edited || s.digest != left.Digest)
+}
+
+// found reports whether it is left open because the file is bad.
+func (u *Unsettled) found(bad *File) bool {
+	return u != nil && u.Reason == ReasonInvalid && bad.Exists() && u.GitID == bad.GitID
 }
 
 // bad is the file that a refusal is about.
