@@ -97,6 +97,9 @@ func TestProposalIsMerged(t *testing.T) {
 
 				// One more edit goes to the same branch and pull request.
 				w.exec("UPDATE toolkits SET name = 'Newer' WHERE slug = 'new'")
+				if plan := w.get("mirror/plan"); plan["total"] != 1.0 {
+					t.Errorf("the plan lists what is proposed already: %v", plan)
+				}
 				w.insert("commands", "slug", "'third'", "name", "'Third'", "prompt", "'x'")
 				w.synced()
 				if again := w.pullRequest(); again.ID != pr.ID || again.Title != "Add 1 command, add 1 toolkit, update 1 command" {

@@ -1,6 +1,8 @@
 package mirror
 
 import (
+	"slices"
+
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
@@ -15,6 +17,17 @@ func (a *apply) notWanted(d *Decision) bool {
 	declinedThen := left != nil && left.Reason == ReasonDeclined && left.Verdict != Approved && left.Slug == d.Slug() && left.Digest == d.meant()
 	a.notAgain[d] = declinedNow || declinedThen
 	return a.notAgain[d]
+}
+
+// describe lists what the round would do: for what waits to be merged, or was declined,
+// it would do nothing.
+func (a *apply) describe() []Action {
+	for _, d := range a.plan.Decisions {
+		if d.toFile && a.proposes() && (d.proposedAs(a.layout) || a.notWanted(d)) {
+			d.actions = slices.DeleteFunc(d.actions, func(was Action) bool { return was.Direction == ToGit })
+		}
+	}
+	return a.plan.Describe()
 }
 
 // meant is the digest of what the decision would make of the file; "" for its removal.

@@ -267,7 +267,7 @@ func (r *Runner) Plan(ctx context.Context, m *Mirror, c Clone) ([]Action, error)
 	if err != nil {
 		return nil, err
 	}
-	return NewPlan(r.input(v, m)).Describe(), nil
+	return newApply(run, v, NewPlan(r.input(v, m))).describe(), nil
 }
 
 func (r *Runner) input(v *view, m *Mirror) Input {
