@@ -189,6 +189,19 @@ func (h *history) beRaced(edit func()) {
 	undo()
 }
 
+// beBounded: the remote takes small pushes only. What it found too large for that is saved
+// once more when the limit is raised.
+func (h *history) beBounded() {
+	bound := bitbuckettest.TooLarge(int64(h.between("bound", 700, 2500)))
+	bound.Repository = h.repo.FullName()
+	undo := h.standIn.Inject(bound, bitbuckettest.EndpointPush)
+	_, _ = h.attempt("be bounded", h.request(), nil)
+	undo()
+	for _, k := range h.kinds {
+		h.exec("UPDATE %s SET name = name WHERE organization_id = '%s' AND CAST(git_integration AS text) LIKE '%%cannot be pushed%%'", k.table, h.org.ID)
+	}
+}
+
 // editReadme is a commit that concerns nothing mirrored.
 func (h *history) editReadme() {
 	h.commitNow(bitbuckettest.Write("README.md", h.mark("readme")))

@@ -76,6 +76,7 @@ func TestHistories(t *testing.T) {
 		maps.Copy(all, h.oddities())
 		maps.Copy(all, h.faults(h.editFileNow))
 		all["fix a pull request"] = h.fixProposal
+		all["be bounded"] = h.beBounded
 		h.furnish()
 		h.repeat("steps", 1, 30, 100, func() bool { h.play(all); return true })
 		h.makeBranch()
