@@ -132,6 +132,7 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 		RunID: uuid.NewString(), Trigger: n.Trigger, Full: n.Full,
 		Look:   n.Look || t.failures > 0, // a push whose answer was lost may have arrived
 		Record: n.Record,
+		Person: n.Person,
 	}
 	if m.Requested > m.Covered {
 		req.Look, req.Record = true, true

@@ -127,7 +127,7 @@ func (r *run) proposes() bool {
 	case PushPullRequest:
 		return true
 	case PushAuto:
-		by := r.mirror.Requested > r.mirror.Covered && r.refusedNow.IsZero() // by hand
+		by := (r.req.Person || r.mirror.Requested > r.mirror.Covered) && r.refusedNow.IsZero() // by hand
 		at := p.Refused
 		if !r.refusedNow.IsZero() {
 			return true

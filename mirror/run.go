@@ -29,6 +29,8 @@ type Request struct {
 	PullRequests PullRequests
 	// LookAtPullRequest: something may have become of the mirror's own.
 	LookAtPullRequest bool
+	// Person: somebody asked for this run, who may have lifted a restriction just now.
+	Person bool
 	// Refused is the fault of a push that was refused for good: exports are left
 	// pending under it, and the push is not tried.
 	Refused *Fault
