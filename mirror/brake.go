@@ -14,7 +14,7 @@ func (p *planner) brake() {
 			if d.Taken != "" {
 				continue // a person decided on this very entity
 			}
-			if d.Proposed != nil && d.Proposed.Deleted {
+			if d.Proposed != nil && d.Proposed.Deleted || d.declined() {
 				continue // it was counted when it was proposed
 			}
 			if d.Left != nil && d.Left.Reason == ReasonHeld {

@@ -112,6 +112,8 @@ type proposal struct {
 	// mergedAll: all that there was.
 	mergedTip Hash
 	mergedAll bool
+	// declinedTip is what was declined, where its branch is gone.
+	declinedTip Hash
 	// all: everything proposed is planned again.
 	all     bool
 	askedAt time.Time
@@ -176,6 +178,9 @@ func (r *run) observeProposal(ctx context.Context, v *view) error {
 			p.fate = declined // nobody can merge it any more
 		}
 	}
+	if p.fate == declined && p.head == "" {
+		p.declinedTip = known.Head
+	}
 	p.all = p.all || p.fate != stillOpen
 	return nil
 }
@@ -223,7 +228,7 @@ func (p *proposal) judge(ctx context.Context, c Clone, commit Hash) (landed, wai
 			return true, false, nil
 		}
 	}
-	waiting, err = contains(ctx, c, p.head, commit)
+	waiting, err = contains(ctx, c, cmp.Or(p.head, p.declinedTip), commit)
 	return false, waiting, err
 }
 

@@ -13,10 +13,14 @@ func (a *apply) notWanted(d *Decision) bool {
 		return false
 	}
 	declinedNow := a.view.proposal.fate == declined && d.proposedAs(a.layout)
-	left := d.Left
-	declinedThen := left != nil && left.Reason == ReasonDeclined && left.Verdict != Approved && left.Slug == d.Slug() && left.Digest == d.meant()
+	declinedThen := d.declined() && d.Left.Verdict != Approved
 	a.notAgain[d] = declinedNow || declinedThen
 	return a.notAgain[d]
+}
+
+// declined reports whether people declined this very change of the row before.
+func (d *Decision) declined() bool {
+	return d.Left != nil && d.Left.Reason == ReasonDeclined && d.Left.Slug == d.Slug() && d.Left.Digest == d.meant()
 }
 
 // describe lists what the round would do: for what waits to be merged, or was declined,
