@@ -52,7 +52,7 @@ func (a *apply) idle() bool {
 		a.mirror.RemoteSeen != a.view.head || a.mirror.State.Name != StateOK || !a.mainTold() || a.mirror.PlannedBy != a.plannedBy() {
 		return false
 	}
-	if a.view.proposal.all || len(a.view.proposal.trouble) > 0 || a.run.undescribed() {
+	if a.view.proposal.all || !a.view.proposal.askedAt.IsZero() || a.run.undescribed() {
 		return false
 	}
 	for _, d := range a.plan.Decisions {

@@ -37,7 +37,7 @@ type Proposed struct {
 	PullRequest int64  `json:"pull_request,omitempty"`
 	URL         string `json:"url,omitempty"`
 	Described   Hash   `json:"described,omitempty"`
-	// Asked is when the host was last asked about it; Trouble why that failed.
+	// Asked is when the host was last asked about it, or told of it in vain: Trouble says why.
 	Asked   time.Time `json:"asked,omitzero"`
 	Trouble string    `json:"trouble,omitempty"`
 	// Unmerged names files that people changed there and on the mirrored branch, so that
@@ -117,7 +117,6 @@ type proposal struct {
 	// all: everything proposed is planned again.
 	all     bool
 	askedAt time.Time
-	trouble string
 	// gone: the host does not know the pull request any more.
 	gone bool
 }
@@ -129,7 +128,7 @@ func (r *run) proposes() bool {
 	case PushPullRequest:
 		return true
 	case PushAuto:
-		by := (r.req.Person || r.mirror.Requested > r.mirror.Covered) && r.refusedNow.IsZero() // by hand
+		by := r.byHand() && r.refusedNow.IsZero()
 		at := p.Refused
 		if !r.refusedNow.IsZero() {
 			return true
@@ -138,6 +137,9 @@ func (r *run) proposes() bool {
 	}
 	return false
 }
+
+// byHand reports whether a person asked for the run, who may have mended what was in the way.
+func (r *run) byHand() bool { return r.req.Person || r.mirror.Requested > r.mirror.Covered }
 
 // proposing reports whether there may be a proposal branch that counts.
 func (r *run) proposing() bool { return r.mirror.Proposed.Head != "" || r.proposes() }
@@ -201,7 +203,6 @@ func (r *run) askHost(ctx context.Context, v *view) {
 	case errors.Is(err, ErrGone):
 		p.gone = true
 	case err != nil:
-		p.trouble = AsFault(err).Message
 		r.log.Warn("the pull request could not be looked at", "pull_request", known.PullRequest, "error", err)
 	case pr.State == PullRequestMerged:
 		p.fate = merged

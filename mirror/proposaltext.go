@@ -14,8 +14,13 @@ const mostListed = 100
 // undescribed reports whether there is something to say to the host about the proposal.
 func (r *run) undescribed() bool {
 	p := &r.mirror.Proposed
-	return r.req.PullRequests != nil && p.Head != "" && p.Entities > 0 && (p.PullRequest == 0 || p.Described != p.Head) &&
-		(p.Trouble == "" || r.Now().Sub(p.Asked) >= askAgain)
+	return r.req.PullRequests != nil && p.Head != "" && p.Entities > 0 && (p.PullRequest == 0 || p.Described != p.Head) && r.mayOffer()
+}
+
+// mayOffer reports whether the host may be told, after it was in vain.
+func (r *run) mayOffer() bool {
+	p := &r.mirror.Proposed
+	return p.Trouble == "" || r.byHand() || r.Now().Sub(p.Asked) >= askAgain
 }
 
 // offer opens the pull request for what is proposed, or brings its text up to date. It may
@@ -27,7 +32,7 @@ func (a *apply) offer(ctx context.Context) {
 		return
 	case p.PullRequest != 0 && p.Described == p.Head:
 		return
-	case p.Trouble != "" && p.Head == a.mirror.Proposed.Head && a.Now().Sub(p.Asked) < askAgain:
+	case p.Head == a.mirror.Proposed.Head && !a.mayOffer():
 		return
 	}
 	title, text := a.proposalText()

@@ -130,7 +130,7 @@ func (a *apply) settleProposal() {
 		p.Refused, p.RefusedAs = a.run.refusedNow, a.mirror.Settings.pusher()
 	}
 	observed := &a.view.proposal
-	if !observed.askedAt.IsZero() {
+	if !observed.askedAt.IsZero() && p.Trouble == "" {
 		p.Asked = observed.askedAt
 	}
 	latest := map[RowKey]*Intent{}
