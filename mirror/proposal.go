@@ -37,9 +37,11 @@ type Proposed struct {
 	PullRequest int64  `json:"pull_request,omitempty"`
 	URL         string `json:"url,omitempty"`
 	Described   Hash   `json:"described,omitempty"`
-	// Asked is when the host was last asked about it, or told of it in vain: Trouble says why.
+	// Asked is when the host was last asked about it, or told of it in vain: Trouble says
+	// why, and Mend what to do about it.
 	Asked   time.Time `json:"asked,omitzero"`
 	Trouble string    `json:"trouble,omitempty"`
+	Mend    string    `json:"mend,omitempty"`
 	// Unmerged names files that people changed there and on the mirrored branch, so that
 	// they have to merge it; "" if there are none.
 	Unmerged string `json:"unmerged,omitempty"`
@@ -301,7 +303,7 @@ func (a *apply) proposedCondition(now time.Time) *Detail {
 		d.Remedy = "Review and merge it. Declining it holds the changes."
 	case p.Trouble != "":
 		d.Message = fmt.Sprintf("%s; the pull request could not be opened: %s", what, p.Trouble)
-		d.Remedy = fmt.Sprintf("Open a pull request from %s into %s by hand, or mend what is said; it is tried again.", p.Branch, a.mirror.Branch())
+		d.Remedy = fmt.Sprintf("%s Or open a pull request from %s into %s by hand.", cmp.Or(p.Mend, "It is tried again."), p.Branch, a.mirror.Branch())
 	default:
 		d.Message = what + "."
 		d.Remedy = fmt.Sprintf("Open a pull request from %s into %s, and merge it.", p.Branch, a.mirror.Branch())

@@ -45,7 +45,7 @@ func (a *apply) offer(ctx context.Context) {
 	if err == nil && !created {
 		pr, err = host.DescribePullRequest(ctx, pr.ID, title, text)
 	}
-	p.Asked, p.Trouble = a.Now().UTC(), ""
+	p.Asked, p.Trouble, p.Mend = a.Now().UTC(), "", ""
 	switch {
 	case err == nil:
 		p.PullRequest, p.URL, p.Described = pr.ID, pr.URL, p.Head
@@ -59,7 +59,7 @@ func (a *apply) offer(ctx context.Context) {
 		a.log.Warn("the pull request's text stays as it was", "pull_request", p.PullRequest, "error", err)
 	default:
 		f := AsFault(err)
-		p.Trouble = f.Message
+		p.Trouble, p.Mend = f.Message, f.Remedy
 		a.log.Warn("the pull request is not up to date; it is tried again", "branch", p.Branch, "error", err, "remedy", f.Remedy)
 	}
 }
