@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/confmirror/confmirror/configs"
+	"github.com/confmirror/confmirror/daemon/panel"
 	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
@@ -157,13 +158,15 @@ func (d *Daemon) Run(ctx context.Context) error {
 
 // serveHTTP answers webhooks and the API until ctx ends.
 func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
+	answers := web.New(web.Options{
+		DB: d.db, Engine: engine{d}, AdminToken: d.o.AdminToken, Registry: d.registry,
+		PublicURL: d.o.Config.HTTP.PublicURL, AllowedHosts: d.o.Config.HTTP.AllowedHosts,
+		Limits: d.o.Config.Rules().Limits, Version: d.o.Version, Logger: d.log, Now: time.Now,
+		Push: d.o.Config.Sync.Push, Conflict: d.o.Config.Sync.Conflict,
+	})
+	answers.Mount(panel.New(panel.Options{Server: answers, DB: d.db, Engine: engine{d}, Version: d.o.Version}))
 	server := &http.Server{
-		Handler: web.New(web.Options{
-			DB: d.db, Engine: engine{d}, AdminToken: d.o.AdminToken, Registry: d.registry,
-			PublicURL: d.o.Config.HTTP.PublicURL, AllowedHosts: d.o.Config.HTTP.AllowedHosts,
-			Limits: d.o.Config.Rules().Limits, Version: d.o.Version, Logger: d.log, Now: time.Now,
-			Push: d.o.Config.Sync.Push, Conflict: d.o.Config.Sync.Conflict,
-		}),
+		Handler:           answers,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,

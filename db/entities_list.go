@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -30,17 +31,90 @@ type EntityFilter struct {
 // rejected files, those that have no entity, by path: as many as a large page has on
 // each page, so nearly always all of them on the first.
 func (d *DB) ListEntities(ctx context.Context, organizationID string, kind document.Kind, f EntityFilter) (items []*Entity, rejected []mirror.RejectedFile, next string, err error) {
+	rejected, next, err = d.listEntities(ctx, organizationID, kind, f, func(tx *gorm.DB, t *table, ids []string) error {
+		rows, err := d.loadIDs(tx, organizationID, t, ids)
+		if err != nil {
+			return err
+		}
+		byID := make(map[string]*storedRow, len(rows))
+		for _, r := range rows {
+			byID[r.record.entity().ID] = r
+		}
+		items = make([]*Entity, 0, len(ids))
+		for _, id := range ids {
+			items = append(items, d.entity(byID[id]))
+		}
+		return nil
+	})
+	return items, rejected, next, err
+}
+
+// EntityLine is what a list for people shows of an entity: nothing of what it holds.
+type EntityLine struct {
+	Kind              document.Kind
+	ID                string
+	Slug              string
+	Name, Description string
+	OwnerID           *string // nil: the organization's own
+	UpdatedBy         string
+	UpdatedAt         time.Time
+	Integration       mirror.GitIntegration
+	// Waiting: a captured write of it waits for the next run.
+	Waiting bool
+}
+
+// EntityLines lists as ListEntities does, without reading what the entities hold.
+func (d *DB) EntityLines(ctx context.Context, organizationID string, kind document.Kind, f EntityFilter) (lines []EntityLine, rejected []mirror.RejectedFile, next string, err error) {
+	rejected, next, err = d.listEntities(ctx, organizationID, kind, f, func(tx *gorm.DB, t *table, ids []string) error {
+		columns := []string{"id", "slug", "name", "description", "updated_by", "updated_at", "git_integration",
+			"EXISTS (SELECT 1 FROM mirror_changes AS c WHERE c.organization_id = e.organization_id AND c.kind = ? AND c.row_id = CAST(e.id AS text)) AS waiting"}
+		if t.hasOwners() {
+			columns = append(columns, "owner_id")
+		}
+		var rows []struct {
+			ID, Slug                     string
+			Name, Description, UpdatedBy *string
+			OwnerID                      *string
+			UpdatedAt                    timestamp
+			GitIntegration               jsonColumn
+			Waiting                      bool
+		}
+		query := where(tx.Table(t.name+" AS e"), d.inUUID("e.id", ids)).Select(strings.Join(columns, ", "), string(kind)).Order("slug, id")
+		if err := query.Scan(&rows).Error; err != nil {
+			return err
+		}
+		text := func(s *string) string {
+			if s == nil {
+				return ""
+			}
+			return *s
+		}
+		lines = make([]EntityLine, len(rows))
+		for i, r := range rows {
+			lines[i] = EntityLine{
+				Kind: kind, ID: r.ID, Slug: r.Slug, Name: text(r.Name), Description: text(r.Description), OwnerID: r.OwnerID,
+				UpdatedBy: text(r.UpdatedBy), UpdatedAt: r.UpdatedAt.Time, Waiting: r.Waiting,
+			}
+			_ = json.Unmarshal([]byte(r.GitIntegration), &lines[i].Integration)
+		}
+		return nil
+	})
+	return lines, rejected, next, err
+}
+
+// listEntities chooses a page of entities, which load reads.
+func (d *DB) listEntities(ctx context.Context, organizationID string, kind document.Kind, f EntityFilter, load func(tx *gorm.DB, t *table, ids []string) error) (rejected []mirror.RejectedFile, next string, err error) {
 	t, err := entityTable(kind)
 	if err != nil {
-		return nil, nil, "", err
+		return nil, "", err
 	}
 	if !storable(f.Search) || f.Owner != nil && !storable(*f.Owner) {
-		return nil, nil, "", nil
+		return nil, "", nil
 	}
 	page := Page{Limit: f.Limit, Cursor: f.Cursor}
 	after, err := parseEntityCursor(page.Cursor)
 	if err != nil {
-		return nil, nil, "", err
+		return nil, "", err
 	}
 	err = d.snapshot(ctx, func(tx *gorm.DB) error {
 		query := tx.Table(t.name).Where("organization_id = ? AND deleted_at IS NULL", organizationID).Scopes(f.apply(d, t, organizationID))
@@ -58,17 +132,8 @@ func (d *DB) ListEntities(ctx context.Context, organizationID string, kind docum
 			list[i] = r.ID
 			after.slug, after.id = r.Slug, r.ID
 		}
-		rows, err := d.loadIDs(tx, organizationID, t, list)
-		if err != nil {
+		if err := load(tx, t, list); err != nil {
 			return err
-		}
-		byID := make(map[string]*storedRow, len(rows))
-		for _, r := range rows {
-			byID[r.record.entity().ID] = r
-		}
-		items = make([]*Entity, 0, len(list))
-		for _, id := range list {
-			items = append(items, d.entity(byID[id]))
 		}
 		if f.Owner == nil || *f.Owner == "" {
 			if rejected, err = rejectedFiles(tx, organizationID, kind, f.Search, after.path); err != nil {
@@ -85,7 +150,7 @@ func (d *DB) ListEntities(ctx context.Context, organizationID string, kind docum
 		}
 		return nil
 	})
-	return items, rejected, next, err
+	return rejected, next, err
 }
 
 // entityCursor is where a page of entities ended, and where that of the rejected files

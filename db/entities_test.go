@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -342,8 +343,15 @@ func TestListEntities(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, e := range items {
+				lines, sameRejected, sameNext, err := d.EntityLines(ctx, id, document.Toolkits, f)
+				if err != nil || len(lines) != len(items) || len(sameRejected) != len(rejected) || sameNext != next {
+					t.Errorf("%+v: lines differ from the entities: %+v, %v", f, lines, err)
+				}
+				for i, e := range items {
 					got = append(got, e.Slug)
+					if l := lines[i]; l.ID != e.ID || l.Slug != e.Slug || l.UpdatedAt != e.UpdatedAt || (l.OwnerID == nil) != (e.OwnerID == nil) || !reflect.DeepEqual(l.Integration, e.Integration) {
+						t.Errorf("the line %+v of %+v", l, e)
+					}
 				}
 				rejects += len(rejected)
 				if f.Cursor = next; next == "" {
@@ -442,6 +450,24 @@ func TestForeignRow(t *testing.T) {
 		}
 		if e.Problem == nil || !e.Secrets["env/T"] || !e.Secrets["env/U"] || !e.HasAuth || strings.Contains(text2(e.Document), "bare") {
 			t.Errorf("entity %+v %s", e, text2(e.Document))
+		}
+	})
+}
+
+func TestEntityLinesTellWhatWaits(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		id := connect(t, d, "acme")
+		for _, kind := range document.Kinds {
+			run(t, d, "INSERT INTO "+tables[kind].name+" (organization_id, slug, name, description) VALUES (?, 'a', 'A', 'Of A')", id)
+			run(t, d, "INSERT INTO "+tables[kind].name+" (organization_id, slug) VALUES (?, 'b')", id)
+			run(t, d, "DELETE FROM mirror_changes WHERE kind = ? AND slug_after = 'b'", string(kind))
+			lines, _, _, err := d.EntityLines(t.Context(), id, kind, EntityFilter{})
+			if err != nil || len(lines) != 2 {
+				t.Fatal(kind, lines, err)
+			}
+			if a, b := lines[0], lines[1]; !a.Waiting || b.Waiting || a.Name != "A" || a.Description != "Of A" || a.Kind != kind || b.Name != "" {
+				t.Errorf("%s: %+v", kind, lines)
+			}
 		}
 	})
 }

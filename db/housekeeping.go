@@ -61,6 +61,7 @@ func (d *DB) dropHistory(ctx context.Context) error {
 		"DELETE FROM conflicts WHERE resolved_at < " + old,
 		"DELETE FROM mirror_events WHERE created_at < " + old,
 		"DELETE FROM mirror_deletions WHERE settled_at < " + d.sqlIn(-24*time.Hour), // the brake asks for an hour
+		"DELETE FROM panel_sessions WHERE expires_at < " + d.sqlNow(),
 		"DELETE FROM mirror_daemons WHERE expires_at < " + d.sqlIn(-time.Hour),
 	} {
 		if err := tx.Exec(statement).Error; err != nil {

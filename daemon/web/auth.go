@@ -26,8 +26,13 @@ func (t tokenHash) is(token string) bool {
 	return subtle.ConstantTimeCompare(sum[:], t.sum[:]) == 1 && t.set
 }
 
-// authenticate lets the admin token pass.
+// authenticate lets the admin token pass, and browsers that are signed in.
 func (s *Server) authenticate(r *http.Request) error {
+	if r.Header.Get("Authorization") == "" {
+		if who, err := s.Visitor(r); who != "" || err != nil {
+			return err
+		}
+	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
@@ -36,6 +41,11 @@ func (s *Server) authenticate(r *http.Request) error {
 			remedy: "Send it as: Authorization: Bearer <admin token>.",
 		}
 	}
+	return s.allow(r, token)
+}
+
+// allow lets the admin token pass; wrong ones cost their sender.
+func (s *Server) allow(r *http.Request, token string) error {
 	peer := peerOf(r)
 	if wait := s.failures.wait(peer); wait > 0 {
 		return &failure{

@@ -1,13 +1,15 @@
-// Package web is the daemon's HTTP side: Bitbucket's webhook, health, metrics and the API.
+// Package web is the daemon's HTTP side: Bitbucket's webhook, health, metrics, the API, and
+// who is signed in to the pages that are mounted beside it.
 //
 //	handler := web.New(web.Options{DB: database, Engine: engine, AdminToken: token, ...})
 //
 // # Who may do what
 //
 //	/api/bitbucket/webhook  anybody; a delivery is believed when its signature verifies
-//	/healthz /readyz /      anybody; they tell nothing about organizations
+//	/healthz /readyz        anybody; they tell nothing about organizations
 //	/metrics                this machine (the TCP peer, and no proxy in between), or the admin token
-//	/api/v1                 the admin token, as "Authorization: Bearer"
+//	/api/v1                 the admin token, as "Authorization: Bearer", or a browser that is signed in
+//	everything else         whoever is mounted: the panel, which is signed in to here
 //
 // Wrong tokens cost their sender: see [limiter]. Browsers may change nothing from
 // another site's page (http.CrossOriginProtection); the webhook is exempt, for a

@@ -126,19 +126,31 @@ func faultStatus(f *mirror.Fault) int {
 	return http.StatusBadGateway
 }
 
-// refuse answers with an error, and logs those that somebody has to look at.
-func (s *Server) refuse(c *call, err error) {
+// judge finds the words for an error, and logs those that somebody has to look at.
+func (s *Server) judge(w http.ResponseWriter, r *http.Request, err error) *failure {
 	f := asFailure(err)
-	if f.status == http.StatusInternalServerError && c.Context().Err() != nil {
+	if f.status == http.StatusInternalServerError && r.Context().Err() != nil {
 		f = asFailure(context.Canceled) // whatever it was, it is because the client or the daemon went
 	}
-	if f.status >= 500 && c.Context().Err() == nil {
-		s.log.LogAttrs(c.Context(), slog.LevelError, "a request failed", slog.String("method", c.Method),
-			slog.String("path", c.URL.Path), slog.Int("status", f.status), slog.String("code", f.code), slog.Any("error", f.cause))
+	if f.status >= 500 && r.Context().Err() == nil {
+		s.log.LogAttrs(r.Context(), slog.LevelError, "a request failed", slog.String("method", r.Method),
+			slog.String("path", r.URL.Path), slog.Int("status", f.status), slog.String("code", f.code), slog.Any("error", f.cause))
 	}
 	if f.retry > 0 {
-		c.w.Header().Set("Retry-After", strconv.Itoa(int((f.retry+time.Second-1)/time.Second)))
+		w.Header().Set("Retry-After", strconv.Itoa(int((f.retry+time.Second-1)/time.Second)))
 	}
+	return f
+}
+
+// Explain tells what a page has to say of an error.
+func (s *Server) Explain(w http.ResponseWriter, r *http.Request, err error) (status int, code, message, remedy string) {
+	f := s.judge(w, r, err)
+	return f.status, f.code, f.message, f.remedy
+}
+
+// refuse answers with an error.
+func (s *Server) refuse(c *call, err error) {
+	f := s.judge(c.w, c.Request, err)
 	type body struct {
 		Code       string            `json:"code"`
 		Message    string            `json:"message"`

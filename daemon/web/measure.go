@@ -60,6 +60,13 @@ func (a *answer) Write(b []byte) (int, error) {
 	return a.ResponseWriter.Write(b)
 }
 
+// Answered names the route that a page is, for metrics and log.
+func Answered(w http.ResponseWriter, route string) {
+	if a, ok := w.(*answer); ok {
+		a.route = route
+	}
+}
+
 // Unwrap is for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 

@@ -86,7 +86,7 @@ var paged = []string{"limit", "cursor"}
 
 // openRoutes need no admin token.
 var openRoutes = []route{
-	{"GET", "/{$}", (*Server).getHome, operation{id: "getHome", tag: "Daemon", summary: "What this is", media: "text/html"}},
+	{"GET", "/{$}", (*Server).getPages, operation{id: "getPanel", tag: "Daemon", summary: "The admin panel, or its sign-in", media: "text/html"}},
 	{"GET", "/healthz", (*Server).getHealth, operation{id: "getHealth", tag: "Daemon", summary: "The process answers", out: "Status"}},
 	{"GET", "/readyz", (*Server).getReady, operation{id: "getReady", tag: "Daemon", summary: "The database works, whatever Bitbucket does", out: "Status"}},
 	{"GET", "/metrics", (*Server).getMetrics, operation{id: "getMetrics", tag: "Daemon", summary: "Prometheus metrics: from this machine, or with the admin token", media: "text/plain"}},
@@ -141,6 +141,9 @@ func (s *Server) newMux() *http.ServeMux {
 // crossOrigin keeps other sites' pages from changing anything in a browser that may.
 var crossOrigin http.CrossOriginProtection
 
+// CrossSite reports whether another site's page sent a request that changes something.
+func CrossSite(r *http.Request) bool { return crossOrigin.Check(r) != nil }
+
 // route finds what a request wants. What does not exist is told only to those who
 // may know what exists.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
@@ -148,6 +151,10 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if pattern != "" {
 		// The mux and not h, which would not see the path's values.
 		s.mux.ServeHTTP(w, r)
+		return
+	}
+	if s.pages != nil && !strings.HasPrefix(r.URL.Path, "/api/") {
+		s.pages.ServeHTTP(w, r)
 		return
 	}
 	c := &call{Request: r, w: w}
@@ -206,7 +213,7 @@ func (s *Server) prepare(r route, c *call, admin bool) error {
 	if !admin {
 		return nil
 	}
-	if err := crossOrigin.Check(c.Request); err != nil {
+	if CrossSite(c.Request) {
 		return fail(http.StatusForbidden, "CROSS_ORIGIN", "A page of another site sent this request.")
 	}
 	if err := s.authenticate(c.Request); err != nil {

@@ -51,7 +51,7 @@ type Server struct {
 	metrics    *metrics
 	exposition http.Handler
 	streams    atomic.Int64
-	home       page
+	pages      http.Handler
 	api        []byte // the OpenAPI document
 	handler    http.Handler
 }
@@ -81,7 +81,6 @@ func New(o Options) *Server {
 	s.Update(o)
 	s.failures = newLimiter(s.now)
 	s.metrics = newMetrics(o.Registry)
-	s.home = newPage()
 	s.api = describe(s.version)
 	s.exposition = promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{Registry: o.Registry})
 	s.mux = s.newMux()
@@ -110,6 +109,19 @@ func (s *Server) Update(o Options) {
 		l.conflict = document.PreferGit
 	}
 	s.live.Store(l)
+}
+
+// Mount has pages answer whatever is neither the API's nor the webhook's. It comes before
+// the first request.
+func (s *Server) Mount(pages http.Handler) { s.pages = pages }
+
+// getPages answers for the pages' root, which the OpenAPI document names.
+func (s *Server) getPages(c *call) error {
+	if s.pages == nil {
+		return notFound("page")
+	}
+	s.pages.ServeHTTP(c.w, c.Request)
+	return nil
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

@@ -1,0 +1,118 @@
+package daemon_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+)
+
+func TestBrowserSignsInAndOut(t *testing.T) {
+	eachBrowser(t, nil, func(b *browser) {
+		b.open("/organizations/acme/activity?cursor=")
+		b.sees("Admin token", "/api/v1")
+		b.shots("sign-in")
+		b.signIn("a wrong token")
+		b.sees("The admin token is wrong.")
+		b.signIn(" " + adminToken + " ")
+		b.sees("Activity")
+		if at := ask[string](b, "location.href"); !strings.HasSuffix(at, "/organizations/acme/activity?cursor=") {
+			t.Errorf("it went on to %s", at)
+		}
+		b.press("Sign out")
+		b.sees("Admin token")
+		b.open("/organizations/acme")
+		b.sees("Admin token")
+	})
+}
+
+// What happens is seen without a reload: an edit of the database, a bad file, its end.
+func TestBrowserSeesWhatHappens(t *testing.T) {
+	eachBrowser(t, func(w *world) { w.public = true }, func(b *browser) {
+		w := b.w
+		b.open("/")
+		b.signIn(adminToken)
+		b.sees("In sync")
+		w.insert("commands", "slug", "'greet'", "name", "'Greet'", "prompt", "'Hello'")
+		b.press("Sync now")
+		b.sees("A run was asked for.", "1 to git")
+		b.shots("overview")
+
+		b.open("/organizations/acme/entities?kind=commands")
+		b.sees("greet", "Greet")
+		w.commit(bitbuckettest.Write("commands/greet.json", `{"slug":"greet",`), bitbuckettest.Write("commands/other.json", `[]`))
+		w.call("POST", "mirror/sync?wait=true", nil)
+		b.sees("INVALID_JSON", "commands/other.json")
+		b.do(chromedp.Focus(chromedp.CSS(`#commands-greet .warning`)))
+		if !ask[bool](b, `getComputedStyle(document.querySelector("#commands-greet .tip")).display === "block"`) {
+			t.Error("the warning does not explain itself")
+		}
+		b.shots("entities")
+		b.do(chromedp.Blur(chromedp.CSS(`#commands-greet .warning`)))
+		w.commit(bitbuckettest.Write("commands/greet.json", `{"slug":"greet","name":"Greet","prompt":"Good day"}`), bitbuckettest.Remove("commands/other.json"))
+		w.call("POST", "mirror/sync?wait=true", nil)
+		b.seesNot("INVALID_JSON")
+		b.seesNot("commands/other.json")
+	})
+}
+
+// Names, prompts and error texts are text, whatever is in them.
+func TestBrowserRunsNoForeignScript(t *testing.T) {
+	eachBrowser(t, nil, func(b *browser) {
+		const evil = `<script>alert(1)</script><img src=x onerror=alert(2)>"'>{{.}}`
+		w := b.w
+		w.insert("commands", "slug", "'evil'", "name", quote(evil), "description", quote(evil), "prompt", quote(evil), "updated_by", quote(evil))
+		w.exec("UPDATE organizations SET name = %s", quote(evil))
+		w.synced()
+		w.commit(bitbuckettest.Write("commands/evil.json", `{"slug":"evil","name":"x","prompt":"p","<img src=x onerror=alert(3)>":1,`))
+		w.sync()
+		b.open("/")
+		b.signIn(adminToken)
+		b.sees("Sign out")
+		for _, path := range []string{"", "/entities?kind=commands&search=" + "%3Cscript%3Ealert(4)%3C/script%3E", "/entities?kind=commands", "/conflicts", "/held", "/activity"} {
+			b.open("/organizations/acme" + path)
+			b.sees(evil[:20])
+		}
+	})
+}
+
+func TestBrowserDecides(t *testing.T) {
+	eachBrowser(t, nil, func(b *browser) {
+		w := b.w
+		for i := range 30 {
+			w.insert("commands", "slug", quote(fmt.Sprintf("c%d", i)), "name", "'C'", "prompt", "'p'")
+		}
+		w.synced()
+		w.apart(func() { w.exec("UPDATE commands SET name = 'From the database' WHERE slug = 'c29'") },
+			bitbuckettest.Write("commands/c29.json", `{"slug":"c29","name":"From git","prompt":"p"}`))
+		w.synced()
+		w.exec("DELETE FROM commands WHERE slug <> 'c29'")
+		w.sync()
+
+		b.open("/")
+		b.signIn(adminToken)
+		b.sees("Waits for a decision", "DELETIONS_HELD")
+		b.press("Conflicts")
+		b.sees("command c29", "From git", "From the database")
+		b.shots("conflicts")
+		b.press("Take the database's side")
+		b.sees("There are no open conflicts.")
+		w.eventually("the side that was taken is on the branch", func() bool { return w.branchHas("commands/c29.json", "From the database") })
+
+		b.press("Held")
+		b.sees("29 entities", "its file would be deleted")
+		b.shots("held")
+		b.press("Approve")
+		b.sees("Nothing is held.")
+		w.eventually("the deletions go through", func() bool { return !w.branchHas("commands/c0.json", "") })
+		b.press("Activity")
+		b.sees("deleted")
+		b.shots("activity")
+		b.do(chromedp.Click(chromedp.CSS("tbody td a")))
+		b.sees("Run of")
+		b.shots("run")
+	})
+}

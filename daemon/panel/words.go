@@ -1,0 +1,104 @@
+package panel
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/confmirror/confmirror/db"
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// shownState is a mirror's state for people. Colour alone tells nothing: Mark is a
+// character that differs, too.
+type shownState struct{ Tone, Mark, Words string }
+
+var shownStates = map[mirror.StateName]shownState{
+	mirror.StateOK:           {"good", "✓", "In sync"},
+	mirror.StateSyncing:      {"busy", "↻", "Syncing"},
+	mirror.StateError:        {"bad", "!", "Trying again"},
+	mirror.StateBlocked:      {"bad", "✕", "Blocked"},
+	mirror.StateHeld:         {"warn", "?", "Waits for a decision"},
+	mirror.StatePaused:       {"quiet", "‖", "Paused"},
+	mirror.StateDisconnected: {"quiet", "–", "Not connected"},
+}
+
+func stateShown(name mirror.StateName) shownState {
+	if s, ok := shownStates[name]; ok {
+		return s
+	}
+	return shownState{"quiet", "?", string(name)}
+}
+
+// ago says how long ago a moment was; the title says when exactly.
+func ago(now, then time.Time) template.HTML {
+	if then.IsZero() {
+		return "never"
+	}
+	exact := then.UTC().Format(time.RFC3339)
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, exact, exact, since(now.Sub(then))))
+}
+
+func since(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return "just now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d seconds ago", d/time.Second)
+	case d < 2*time.Minute:
+		return "a minute ago"
+	case d < time.Hour:
+		return fmt.Sprintf("%d minutes ago", d/time.Minute)
+	case d < 2*time.Hour:
+		return "an hour ago"
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d hours ago", d/time.Hour)
+	}
+	return fmt.Sprintf("%d days ago", d/(24*time.Hour))
+}
+
+// count is a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// heldWords says what would happen to a held entity.
+func heldWords(item db.HeldItem) string {
+	switch {
+	case item.Reason == mirror.ReasonRebind:
+		return "the branch would hand its credentials to another host or command"
+	case item.Reason == mirror.ReasonDeclined:
+		return "was declined; approving proposes it once more"
+	case item.Direction == mirror.ToGit:
+		return "its file would be deleted"
+	}
+	return "it would be deleted in the database"
+}
+
+// documentText is one side of a conflict.
+func documentText(d *document.Document) string {
+	switch {
+	case d == nil:
+		return "(nothing)"
+	case d.Kind != document.Skills:
+		return string(document.Encode(d))
+	}
+	var b strings.Builder
+	for _, f := range d.Files {
+		if utf8.Valid(f.Content) && len(f.Content) < maxShown {
+			fmt.Fprintf(&b, "── %s\n%s\n", f.Path, f.Content)
+		} else {
+			fmt.Fprintf(&b, "── %s: %d bytes\n", f.Path, len(f.Content))
+		}
+	}
+	return b.String()
+}
+
+// maxShown bounds what is shown of one of a skill's files.
+const maxShown = 64 << 10
