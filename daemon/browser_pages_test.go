@@ -7,6 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
@@ -114,5 +115,60 @@ func TestBrowserDecides(t *testing.T) {
 		b.do(chromedp.Click(chromedp.CSS("tbody td a")))
 		b.sees("Run of")
 		b.shots("run")
+	})
+}
+
+// An organization is connected in the browser: what is wrong is said at its field, and each
+// step of the test is told.
+func TestBrowserConnects(t *testing.T) {
+	eachBrowser(t, func(w *world) {
+		w.config.HTTP.AllowedHosts = []string{"127.0.0.1"}
+		_, err := w.db.CreateOrganization(w.t.Context(), "fresh", "Fresh")
+		w.must(err)
+		repo, err := w.standIn.CreateRepository("acme-corp", "fresh-config")
+		w.must(err)
+		_, err = repo.Commit("main", mirror.Signature{Name: "Ada", Email: "ada@example.com"}, "Start",
+			bitbuckettest.Write("fresh/commands/greet.json", `{"slug":"greet","name":"Greet","prompt":"Hello"}`))
+		w.must(err)
+	}, func(b *browser) {
+		w := b.w
+		b.open("/organizations/acme/settings")
+		b.signIn(adminToken)
+		b.sees("comes from the daemon's configuration file", "/api/bitbucket/webhook")
+		b.press("Test the connection")
+		b.sees("The connection works", "branch")
+
+		b.open("/organizations/fresh")
+		b.sees("not connected")
+		b.press("Settings")
+		b.sees("Connect a repository")
+		m := w.config.Mirrors[0]
+		fill := func(fields ...string) {
+			for i := 0; i < len(fields); i += 2 {
+				b.do(chromedp.SetValue(chromedp.CSS("#"+fields[i]), fields[i+1]))
+			}
+		}
+		b.do(chromedp.Click(chromedp.CSS("summary")))
+		fill("workspace", m.Workspace, "repository", "fresh-config", "client_id", m.ClientID, "client_secret", "wrong", "path_prefix", "/fresh",
+			"api_url", *m.APIURL, "oauth_url", m.OAuthURL, "git_url", m.GitURL)
+		b.press("Connect and test")
+		b.sees("without a slash before it")
+		b.shots("settings-field")
+		fill("path_prefix", "fresh")
+		b.press("Connect and test")
+		b.sees("The connection does not work yet")
+		b.shots("settings-test")
+		fill("client_secret", m.ClientSecret.Reveal())
+		b.press("Connect and test")
+		b.sees("The connection works")
+		w.eventually("the file is imported", func() bool { return w.query("SELECT slug FROM commands") == "greet" })
+		b.open("/organizations/fresh/entities?kind=commands")
+		b.sees("greet", "✓")
+		b.open("/organizations/fresh/settings")
+		b.press("Disconnect")
+		b.sees("Connect a repository")
+		b.open("/")
+		b.sees("Fresh", "Not connected", "acme", "In sync")
+		b.shots("home")
 	})
 }

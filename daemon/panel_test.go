@@ -58,7 +58,7 @@ func (v *visitor) signIn() {
 }
 
 var pagesOfAnOrganization = []string{
-	"", "/entities", "/entities?kind=skills", "/entities?kind=mcp-servers&errors=true&search=x", "/conflicts", "/conflicts?all=true", "/held", "/activity",
+	"", "/entities", "/entities?kind=skills", "/entities?kind=mcp-servers&errors=true&search=x", "/conflicts", "/conflicts?all=true", "/held", "/activity", "/settings",
 }
 
 // Without sign-in there is the sign-in page, which tells nothing, and goes on to what was asked for.

@@ -46,6 +46,7 @@ func New(o Options) *Panel {
 		"GET /organizations/{org}/activity":   (*Panel).activity,
 		"GET /organizations/{org}/runs/{run}": (*Panel).run,
 		"GET /organizations/{org}/entities":   (*Panel).entities,
+		"GET /organizations/{org}/settings":   (*Panel).settings,
 	} {
 		p.mux.Handle(pattern, p.page(pattern, handle))
 	}

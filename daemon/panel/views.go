@@ -54,6 +54,7 @@ func newViews(now func() time.Time) *views {
 		},
 		"text":      documentText,
 		"heldWords": heldWords,
+		"pushWords": func(m mirror.PushMode) string { return pushWords[m] },
 		"utc":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	})
 	texts := map[string]string{}
@@ -110,7 +111,7 @@ func (p *Panel) frame(v *visit, shown *page) frame {
 	if v.organization == nil {
 		return f
 	}
-	for _, t := range []tab{{Name: "Overview"}, {Path: "entities", Name: "Entities"}, {Path: "conflicts", Name: "Conflicts"}, {Path: "held", Name: "Held"}, {Path: "activity", Name: "Activity"}} {
+	for _, t := range []tab{{Name: "Overview"}, {Path: "entities", Name: "Entities"}, {Path: "conflicts", Name: "Conflicts"}, {Path: "held", Name: "Held"}, {Path: "activity", Name: "Activity"}, {Path: "settings", Name: "Settings"}} {
 		t.Here = t.Path == shown.Tab
 		t.Path = strings.TrimSuffix("/organizations/"+v.organization.Slug+"/"+t.Path, "/")
 		f.Tabs = append(f.Tabs, t)

@@ -68,6 +68,12 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
+var pushWords = map[mirror.PushMode]string{
+	mirror.PushDirect:      "are pushed to the branch",
+	mirror.PushPullRequest: "are proposed in a pull request",
+	mirror.PushAuto:        "are pushed; proposed where the branch takes no pushes",
+}
+
 // heldWords says what would happen to a held entity.
 func heldWords(item db.HeldItem) string {
 	switch {

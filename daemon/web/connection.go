@@ -43,6 +43,9 @@ type connection struct {
 // WebhookURL is where a repository's host delivers to a daemon with that public URL.
 func WebhookURL(publicURL string) string { return publicURL + webhookPath }
 
+// WebhookURL is where deliveries to this daemon go.
+func (s *Server) WebhookURL() string { return WebhookURL(s.live.Load().publicURL) }
+
 func (s *Server) showConnection(c *call, i *db.ConnectionInfo) (connection, error) {
 	known, err := s.db.Webhook(c.Context(), i.OrganizationID)
 	return connection{
@@ -50,7 +53,7 @@ func (s *Server) showConnection(c *call, i *db.ConnectionInfo) (connection, erro
 		ClientID: i.Settings.ClientID, ClientSecretSet: i.HasClientSecret, AccessTokenSet: i.HasAccessToken, WebhookSecretSet: i.HasWebhookSecret,
 		Push: i.Settings.Push, Conflict: i.Settings.Conflict,
 		APIURL: i.Settings.APIURL, OAuthURL: i.Settings.OAuthURL, GitURL: i.Settings.GitURL,
-		Source: i.Source, WebhookURL: WebhookURL(s.live.Load().publicURL), Webhook: showWebhook(known),
+		Source: i.Source, WebhookURL: s.WebhookURL(), Webhook: showWebhook(known),
 		ResolvedBranch: i.Branch, RepositoryURL: i.RepositoryURL, Paused: i.Paused,
 	}, err
 }

@@ -18,17 +18,69 @@ function notice(text, bad) {
   place.textContent = text;
 }
 
+// explain says beside each field what is wrong with it.
+function explain(form, fields) {
+  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+  for (const place of form.querySelectorAll(".wrong")) place.remove();
+  let first;
+  for (const [name, text] of Object.entries(fields)) {
+    const input = form.elements[name];
+    if (!input) continue;
+    input.setAttribute("aria-invalid", "true");
+    const place = document.createElement("span");
+    place.className = "wrong bad";
+    place.textContent = text;
+    input.after(place);
+    input.closest("details")?.setAttribute("open", "");
+    first ??= input;
+  }
+  first?.focus();
+}
+
+// showTest lists the steps of a connection test.
+function showTest(test) {
+  const list = document.createElement("ol");
+  list.className = "steps";
+  for (const step of test.steps) {
+    const line = list.appendChild(document.createElement("li"));
+    line.className = step.skipped ? "quiet" : step.ok ? (step.remedy ? "warn" : "good") : "bad";
+    const name = line.appendChild(document.createElement("b"));
+    name.textContent = `${step.skipped ? "–" : step.ok ? "✓" : "✕"} ${step.name} `;
+    line.append([step.message, step.remedy].filter(Boolean).join(" "));
+  }
+  const head = document.createElement("h2");
+  head.textContent = test.ok ? "The connection works" : "The connection does not work yet";
+  document.getElementById("test").replaceChildren(head, list);
+}
+
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (!copy) return;
+  const text = document.getElementById(copy.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(text.textContent);
+    notice("Copied.");
+  } catch { // not over plain HTTP
+    getSelection().selectAllChildren(text);
+  }
+});
+
 // What the API answers is no part of the page: it says whether it went well, and why not.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.requestConfig.verb === "get") return;
   event.detail.shouldSwap = false;
+  const from = event.detail.requestConfig.elt;
+  if (from.tagName === "FORM") explain(from, {});
   if (event.detail.xhr.status < 400) {
-    notice(event.target.dataset.done || "Done.");
+    notice(from.dataset.done || "Done.");
+    if ("tests" in from.dataset) showTest(JSON.parse(event.detail.xhr.responseText).test);
+    if ("reload" in from.dataset) location.reload();
     renew();
     return;
   }
   let error = {};
   try { error = JSON.parse(event.detail.xhr.responseText).error || {}; } catch {}
+  if (error.fields && from.tagName === "FORM") explain(from, error.fields);
   notice([error.message || "That did not work.", error.remedy].filter(Boolean).join(" "), true);
 });
 document.addEventListener("htmx:sendError", () => notice("The daemon cannot be reached.", true));
