@@ -27,7 +27,18 @@ func (e engine) Test(ctx context.Context, o *db.Organization, s mirror.Settings)
 		e.webhooks.renew(o.ID)
 		e.Nudge(o.ID, "webhook")
 	}
-	return e.connector.Test(ctx, s, webhook)
+	return e.connector.Test(ctx, s, webhook, ApartOf(e.db, o.ID))
+}
+
+// Apart fails where another organization mirrors the same files of a repository. Branch and
+// uuid are those of the repository, "" where they are not known.
+type Apart func(ctx context.Context, s mirror.Settings, branch, repositoryUUID string) error
+
+// ApartOf asks the database for an organization, "" for one that is not there yet.
+func ApartOf(database *db.DB, organizationID string) Apart {
+	return func(ctx context.Context, s mirror.Settings, branch, repositoryUUID string) error {
+		return database.Apart(ctx, organizationID, s, branch, repositoryUUID)
+	}
 }
 
 // KnownWebhook is a mirror's webhook at an address, with what the database knows of it. One
@@ -68,7 +79,8 @@ type probe struct {
 //	delivery
 //
 // What works all the same and may surprise somebody later is a success with a remedy.
-func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook Webhook) web.TestResult {
+// apart may be nil: then nobody else mirrors anything.
+func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook Webhook, apart Apart) web.TestResult {
 	ctx, cancel := context.WithTimeout(ctx, testLimit)
 	defer cancel()
 	p := &probe{connector: c, settings: s, webhook: webhook, result: web.TestResult{OK: true, Steps: []web.TestStep{}}, lost: map[string]string{}}
@@ -91,7 +103,13 @@ func (c *Connector) Test(ctx context.Context, s mirror.Settings, webhook Webhook
 		p.refs, err = clone.ListRefs(ctx, s.CloneURL(), p.remote.credentials, c.git)
 		return said("The repository can be read over git."), err
 	})
-	p.try(ctx, "branch", []string{"git"}, p.branch)
+	p.try(ctx, "branch", []string{"git"}, func() (web.TestStep, error) {
+		step, err := p.branch()
+		if err == nil && apart != nil {
+			err = apart(ctx, s, p.mirrored(), p.repository.UUID)
+		}
+		return step, err
+	})
 	if rules, ok := p.remote.host.(mirror.Restrictions); ok {
 		p.try(ctx, "rules", []string{"repository", "branch"}, func() (web.TestStep, error) { return p.rules(ctx, rules) })
 	}

@@ -244,7 +244,7 @@ func TestProbeEndsInTime(t *testing.T) {
 	ctx, giveUp := context.WithCancel(t.Context())
 	undo := p.standIn.Inject(bitbuckettest.Fault{Stall: true, Do: giveUp}, bitbuckettest.EndpointFetchRefs, bitbuckettest.EndpointFetch)
 	defer undo()
-	result := p.connector.Test(ctx, p.settings, Webhook{URL: p.webhook, Known: p.known, Gone: func() { p.gone++ }})
+	result := p.connector.Test(ctx, p.settings, Webhook{URL: p.webhook, Known: p.known, Gone: func() { p.gone++ }}, nil)
 	p.wants(result, map[string]string{"git": mirror.CodeNetworkUnreachable, "branch": "-", "write": "-", "webhook": "-", "delivery": "-"})
 	p.says(result, "git", "no answer within the time", "Try it again")
 	p.says(result, "delivery", "the time for the test is over", "")

@@ -106,7 +106,7 @@ func (p *probed) test() web.TestResult {
 	p.t.Helper()
 	before, err := p.repo.Git("for-each-ref")
 	p.must(err)
-	result := p.connector.Test(p.t.Context(), p.settings, Webhook{URL: p.webhook, Known: p.known, Gone: func() { p.gone++ }})
+	result := p.connector.Test(p.t.Context(), p.settings, Webhook{URL: p.webhook, Known: p.known, Gone: func() { p.gone++ }}, nil)
 	after, err := p.repo.Git("for-each-ref")
 	p.must(err)
 	if before != after {

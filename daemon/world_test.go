@@ -254,13 +254,19 @@ func (w *world) blob(content string) string {
 // call makes an API request below the organization, and decodes the answer.
 func (w *world) call(method, path string, body any) (int, map[string]any) {
 	w.t.Helper()
+	return w.callFor("acme", method, path, body)
+}
+
+// callFor is call for another organization.
+func (w *world) callFor(organization, method, path string, body any) (int, map[string]any) {
+	w.t.Helper()
 	var reader io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)
 		w.must(err)
 		reader = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+"/api/v1/organizations/acme/"+path, reader)
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+"/api/v1/organizations/"+organization+"/"+path, reader)
 	w.must(err)
 	req.Header.Set("Authorization", "Bearer "+adminToken)
 	if body != nil {

@@ -137,6 +137,15 @@ func (w ConnectionWrite) settings(before mirror.Settings) (mirror.Settings, erro
 	return s, nil
 }
 
+// Apart makes sure that no other organization mirrors the files that settings name; see
+// notConnected. organizationID may be nobody's yet.
+func (d *DB) Apart(ctx context.Context, organizationID string, s mirror.Settings, branch, repositoryUUID string) error {
+	if organizationID == "" {
+		organizationID = uuid.Nil.String()
+	}
+	return d.fault(d.notConnected(d.gorm.WithContext(ctx), organizationID, s, branch, repositoryUUID))
+}
+
 // notConnected makes sure that no other organization mirrors the same files.
 // branch and repositoryUUID are what the settings were resolved to, "" while they are not.
 func (d *DB) notConnected(tx *gorm.DB, organizationID string, s mirror.Settings, branch, repositoryUUID string) error {

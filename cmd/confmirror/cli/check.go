@@ -54,13 +54,14 @@ func (p *Program) check(ctx context.Context, organization string, asJSON bool) e
 	if err != nil {
 		return err
 	}
-	webhookOf, done := p.knownWebhooks(ctx, c)
+	known, done := p.known(ctx, c)
 	defer done()
 	connector := p.connector()
 	list := []checked{}
 	status := exitDone
 	for _, t := range targets {
-		tested := connector.Test(ctx, t.settings, webhookOf(t.organization))
+		webhook, apart := known(t.organization)
+		tested := connector.Test(ctx, t.settings, webhook, apart)
 		if !tested.OK {
 			status = exitFailed
 		}
@@ -132,11 +133,11 @@ func (p *Program) checkTargets(ctx context.Context, c *configs.Config, organizat
 // databaseLimit bounds how long a check waits for a database that it can do without.
 const databaseLimit = 5 * time.Second
 
-// knownWebhooks tells of organizations' webhooks what the database knows, where there is
-// one: deliveries come to the daemon, not to this command.
-func (p *Program) knownWebhooks(ctx context.Context, c *configs.Config) (of func(organization string) daemon.Webhook, done func()) {
-	unknown := func(organization string) daemon.Webhook {
-		return daemon.Webhook{URL: webhookURL(c), Organization: organization}
+// known tells what the database knows of organizations' webhooks, and of who else mirrors
+// what they do, where there is one: deliveries come to the daemon, not to this command.
+func (p *Program) known(ctx context.Context, c *configs.Config) (of func(organization string) (daemon.Webhook, daemon.Apart), done func()) {
+	unknown := func(organization string) (daemon.Webhook, daemon.Apart) {
+		return daemon.Webhook{URL: webhookURL(c), Organization: organization}, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, databaseLimit)
 	defer cancel()
@@ -144,12 +145,13 @@ func (p *Program) knownWebhooks(ctx context.Context, c *configs.Config) (of func
 	if err != nil || s == nil {
 		return unknown, func() {}
 	}
-	return func(organization string) daemon.Webhook {
+	return func(organization string) (daemon.Webhook, daemon.Apart) {
 		o, err := s.db.Organization(ctx, organization)
-		if err != nil {
-			return unknown(organization)
+		if err != nil { // it comes with the first start
+			webhook, _ := unknown(organization)
+			return webhook, daemon.ApartOf(s.db, "")
 		}
-		return daemon.KnownWebhook(ctx, s.db, webhookURL(c), o)
+		return daemon.KnownWebhook(ctx, s.db, webhookURL(c), o), daemon.ApartOf(s.db, o.ID)
 	}, s.close
 }
 

@@ -116,7 +116,7 @@ func (p *Program) afterConnect(ctx context.Context, s *site, o *db.Organization)
 	if err != nil {
 		return err
 	}
-	tested := p.connector().Test(ctx, settings, daemon.KnownWebhook(ctx, s.db, webhookURL(s.config), o))
+	tested := p.connector().Test(ctx, settings, daemon.KnownWebhook(ctx, s.db, webhookURL(s.config), o), daemon.ApartOf(s.db, o.ID))
 	p.printTest(tested)
 	const triggers = "the triggers \"Push\" and \"Pull request\""
 	if settings.WebhookSecret.IsZero() {
