@@ -61,7 +61,7 @@ func (d *Daemon) Plan(ctx context.Context, organizationID string) ([]mirror.Acti
 	if err != nil {
 		return nil, err
 	}
-	return d.plan(ctx, m)
+	return d.plan(ctx, m, true)
 }
 
 // PlanWith is Plan with other settings than the stored ones, which stay as they
@@ -77,16 +77,21 @@ func (d *Daemon) PlanWith(ctx context.Context, ref db.MirrorRef, settings mirror
 		m.Identity = mirror.Identity{} // the main branch is to be found anew
 	}
 	m.Settings = settings
-	return d.plan(ctx, m)
+	return d.plan(ctx, m, false)
 }
 
-func (d *Daemon) plan(ctx context.Context, m *mirror.Mirror) ([]mirror.Action, error) {
+// plan plans a mirror, one that is connected with the facts that are known where REST does
+// not answer.
+func (d *Daemon) plan(ctx context.Context, m *mirror.Mirror, connected bool) ([]mirror.Action, error) {
 	r, err := d.connector.remote(m.Settings)
 	if err != nil {
 		return nil, err
 	}
 	identity, _, err := d.connector.resolve(ctx, m, r)
-	if err != nil {
+	switch {
+	case err != nil && connected && r.goesOn(m, err):
+		identity = m.Identity
+	case err != nil:
 		return nil, err
 	}
 	if identity != m.Identity { // as the run itself would: a first connection

@@ -190,12 +190,23 @@ func (s *sessions) acquire(ctx context.Context, m *mirror.Mirror) (*session, err
 	return opened, nil
 }
 
+// fails reports whether REST gives no answer now, where git may.
+func (r remote) fails(err error) bool {
+	return err != nil && mirror.AsFault(err).Class == mirror.Transient && r.host != nil
+}
+
+// goesOn reports whether what is known of a mirror is enough meanwhile.
+func (r remote) goesOn(m *mirror.Mirror, err error) bool {
+	known := m.Identity
+	return r.fails(err) && !known.IsZero() && known.Prefix == m.Settings.PathPrefix &&
+		(m.Settings.Branch == "" || m.Settings.Branch == known.Branch)
+}
+
 // identify resolves the connection and stores what it found.
 func (s *sessions) identify(ctx context.Context, m *mirror.Mirror, r remote) error {
 	identity, repository, err := s.connector.resolve(ctx, m, r)
-	if err != nil && mirror.AsFault(err).Class == mirror.Transient && r.host != nil {
-		if known := m.Identity; !known.IsZero() && known.Prefix == m.Settings.PathPrefix &&
-			(m.Settings.Branch == "" || m.Settings.Branch == known.Branch) {
+	if r.fails(err) {
+		if r.goesOn(m, err) {
 			s.log.Warn("repository's facts are not to be had, going on with what is known", "organization", m.Organization, "error", err)
 			return nil
 		}
