@@ -178,3 +178,51 @@ func TestAssets(t *testing.T) {
 		}
 	}
 }
+
+// A document is checked while it is typed: for who is signed in, and without storing it.
+func TestCheckWhileTyping(t *testing.T) {
+	w := newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)})
+	w.start()
+	v := w.visitor()
+	check := func(kind, text string, headers ...string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), "POST", v.url+"/check/"+kind, strings.NewReader(text))
+		v.must(err)
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		answer, err := v.client.Do(r)
+		v.must(err)
+		defer answer.Body.Close()
+		said, err := io.ReadAll(answer.Body)
+		v.must(err)
+		return answer.StatusCode, string(said)
+	}
+	if status, _ := check("commands", "{}"); status != http.StatusUnauthorized {
+		t.Errorf("%d without sign-in", status)
+	}
+	v.signIn()
+	for _, c := range []struct {
+		kind, text string
+		status     int
+		says       string
+	}{
+		{"commands", `{"slug":"a","name":"A","prompt":"x"}`, 200, ""},
+		{"commands", "{\n \"slug\":\"a\",\n", 200, "Line 3, column 1: "},
+		{"commands", `{"slug":"a","name":1,"prompt":"x"}`, 200, "Line 1, column 12: name: must be a string."},
+		{"commands", `[]`, 200, "must be a JSON object."},
+		{"mcp-servers", `{"slug":"a","name":"A","type":"stdio","command":"c","env":{"T":{"secret":true,"set":true,"value":"v"}}}`, 200, ""},
+		{"mcp-servers", `{"slug":"a","name":"A","type":"stdio","command":"c","env":{"T":{"secret":true,"value":5}}}`, 200, "must be a string"},
+		{"skills", `{}`, 404, ""},
+		{"nope", `{}`, 404, ""},
+		{"commands", strings.Repeat(" ", 2<<20), 413, "too large"},
+	} {
+		status, said := check(c.kind, c.text)
+		if status != c.status || !strings.Contains(said, c.says) || c.says == "" && status == 200 && said != "" {
+			t.Errorf("%s %.40q: %d %q", c.kind, c.text, status, said)
+		}
+	}
+	if status, _ := check("commands", "{}", "Sec-Fetch-Site", "cross-site"); status != http.StatusForbidden {
+		t.Errorf("%d from another site", status)
+	}
+}

@@ -127,3 +127,13 @@ func secretsOf(stored, file *document.Document) map[string]bool {
 	}
 	return secrets
 }
+
+// CheckEntity says what is wrong with a document that somebody is about to write, as far as
+// it can be told without what is stored.
+func (d *DB) CheckEntity(sent *document.Document) *document.Problem {
+	file, _, problem := takeValues(sent, &document.Document{Kind: sent.Kind})
+	if problem != nil {
+		return problem
+	}
+	return file.Validate(*d.limits.Load())
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/confmirror/confmirror/daemon/web"
@@ -39,18 +40,21 @@ func New(o Options) *Panel {
 	}
 	p.views = newViews(p.now)
 	for pattern, handle := range map[string]handler{
-		"GET /{$}":                            (*Panel).home,
-		"GET /organizations/{org}":            (*Panel).overview,
-		"GET /organizations/{org}/conflicts":  (*Panel).conflicts,
-		"GET /organizations/{org}/held":       (*Panel).held,
-		"GET /organizations/{org}/activity":   (*Panel).activity,
-		"GET /organizations/{org}/runs/{run}": (*Panel).run,
-		"GET /organizations/{org}/entities":   (*Panel).entities,
-		"GET /organizations/{org}/settings":   (*Panel).settings,
+		"GET /{$}":                                        (*Panel).home,
+		"GET /organizations/{org}":                        (*Panel).overview,
+		"GET /organizations/{org}/conflicts":              (*Panel).conflicts,
+		"GET /organizations/{org}/held":                   (*Panel).held,
+		"GET /organizations/{org}/activity":               (*Panel).activity,
+		"GET /organizations/{org}/runs/{run}":             (*Panel).run,
+		"GET /organizations/{org}/entities":               (*Panel).entities,
+		"GET /organizations/{org}/settings":               (*Panel).settings,
+		"GET /organizations/{org}/new":                    (*Panel).newEntity,
+		"GET /organizations/{org}/entities/{kind}/{slug}": (*Panel).entity,
 	} {
 		p.mux.Handle(pattern, p.page(pattern, handle))
 	}
 	p.mux.HandleFunc("GET /assets/{name}", p.asset)
+	p.mux.HandleFunc("POST /check/{kind}", p.check)
 	p.mux.HandleFunc("GET /sign-in", p.signInPage)
 	p.mux.HandleFunc("POST /sign-in", p.signIn)
 	p.mux.HandleFunc("POST /sign-out", p.signOut)
@@ -74,7 +78,8 @@ func (p *Panel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.page("", func(*Panel, *visit) (*page, error) { return nil, errNoPage }).ServeHTTP(w, r)
 		return
 	}
-	web.Answered(w, pattern[len("GET "):])
+	_, route, _ := strings.Cut(pattern, " ")
+	web.Answered(w, route)
 	p.mux.ServeHTTP(w, r)
 }
 

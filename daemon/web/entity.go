@@ -46,7 +46,7 @@ func showEntity(row *db.Entity) *entity {
 	}
 	switch row.Kind {
 	case document.MCPServers:
-		e.document = showSecrets(row)
+		e.document = ShowSecrets(row)
 		e.about.AuthSet = &row.HasAuth
 	case document.MCPClients:
 		e.about.ClientIDSet, e.about.ClientSecretSet = &row.HasClientID, &row.HasClientSecret
@@ -57,8 +57,9 @@ func showEntity(row *db.Entity) *entity {
 	return e
 }
 
-// showSecrets adds to each secret entry whether it has a value.
-func showSecrets(row *db.Entity) *document.Document {
+// ShowSecrets is an entity's document for people: each secret entry tells whether it has a
+// value.
+func ShowSecrets(row *db.Entity) *document.Document {
 	shown := row.Document.Clone()
 	for _, key := range []string{"env", "headers"} {
 		entries, _ := shown.Fields[key].(map[string]any)

@@ -4,7 +4,10 @@
 // The API takes JSON: an empty body where there are no fields.
 htmx.defineExtension("api", {
   onEvent(name, event) {
-    if (name === "htmx:configRequest" && event.detail.verb !== "get") event.detail.headers["Content-Type"] = "application/json";
+    if (name !== "htmx:configRequest" || event.detail.verb === "get") return;
+    event.detail.headers["Content-Type"] = "application/json";
+    const match = event.detail.elt.form?.dataset.match;
+    if (match) event.detail.headers["If-Match"] = match;
   },
   encodeParameters(xhr, parameters) {
     const fields = Object.fromEntries(parameters.entries());
@@ -52,6 +55,84 @@ function showTest(test) {
   head.textContent = test.ok ? "The connection works" : "The connection does not work yet";
   document.getElementById("test").replaceChildren(head, list);
 }
+
+// What is wrong with a document is said while it is typed.
+let typed;
+document.addEventListener("input", (event) => {
+  const area = event.target;
+  if (!area.dataset.check) return;
+  clearTimeout(typed);
+  typed = setTimeout(async () => {
+    const answer = await fetch(area.dataset.check, { method: "POST", body: area.value });
+    const text = await answer.text();
+    document.getElementById("wrong").textContent = text;
+    area.toggleAttribute("aria-invalid", text !== "");
+  }, 300);
+});
+
+// fileText is an edited file with the line ends that it had: a browser makes them all alike.
+const fileText = (area, was) => was.includes("\r\n") ? area.value.replaceAll("\n", "\r\n") : area.value;
+
+// skill is the document to save: the files of the stored one, with those that were edited.
+async function skill(form) {
+  const areas = [...form.querySelectorAll("textarea[data-file]")];
+  if ("begun" in form.dataset) {
+    return { slug: form.elements.slug.value, files: areas.map((area) => ({ path: area.dataset.file, content: area.value })) };
+  }
+  const answer = await fetch(`${form.dataset.at}/${form.dataset.slug}`);
+  const { slug, files } = await answer.json();
+  for (const area of areas) {
+    const file = files.find((file) => file.path === area.dataset.file);
+    if (file && area.value !== area.defaultValue) file.content = fileText(area, file.content);
+  }
+  return { slug, files };
+}
+
+// An entity is saved as a whole, and only if nobody else did since.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches(".entity")) return;
+  event.preventDefault();
+  const button = form.querySelector("button.main");
+  button.disabled = true;
+  try {
+    let body = form.elements.document?.value;
+    let { slug } = form.dataset;
+    if (body === undefined) {
+      const whole = await skill(form);
+      slug ??= whole.slug;
+      body = JSON.stringify(whole);
+    } else if (slug === undefined) {
+      try { slug = JSON.parse(body).slug; } catch { /* the API says what is wrong with it */ }
+    }
+    const headers = { "Content-Type": "application/json" };
+    if ("begun" in form.dataset) headers["If-None-Match"] = "*";
+    else headers["If-Match"] = form.dataset.match;
+    const answer = await fetch(`${form.dataset.at}/${encodeURIComponent(slug || "-")}`, { method: "PUT", headers, body });
+    const said = await answer.json();
+    if (!answer.ok) {
+      notice([said.error.message, said.error.remedy].filter(Boolean).join(" "), true);
+      return;
+    }
+    for (const area of form.querySelectorAll("textarea")) area.defaultValue = area.value;
+    const at = `${location.pathname.replace(/\/(new|entities\/.*)$/, "")}/entities/${form.dataset.at.split("/").pop()}/${said.slug}`;
+    if (at !== location.pathname) {
+      location.assign(at);
+      return;
+    }
+    form.dataset.match = answer.headers.get("ETag");
+    notice(form.dataset.done);
+  } catch {
+    notice("The daemon cannot be reached.", true);
+  } finally {
+    button.disabled = false;
+  }
+});
+
+// Who leaves a page with an edit that is not saved is asked.
+addEventListener("beforeunload", (event) => {
+  if ([...document.querySelectorAll(".entity textarea")].some((area) => area.value !== area.defaultValue)) event.preventDefault();
+});
 
 document.addEventListener("click", async (event) => {
   const copy = event.target.closest("[data-copy]");
