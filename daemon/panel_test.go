@@ -209,7 +209,7 @@ func TestCheckWhileTyping(t *testing.T) {
 	}{
 		{"commands", `{"slug":"a","name":"A","prompt":"x"}`, 200, ""},
 		{"commands", "{\n \"slug\":\"a\",\n", 200, "Line 3, column 1: "},
-		{"commands", `{"slug":"a","name":1,"prompt":"x"}`, 200, "Line 1, column 12: name: must be a string."},
+		{"commands", `{"slug":"a","name":1,"prompt":"x"}`, 200, "Line 1, column 13: name: must be a string."},
 		{"commands", `[]`, 200, "must be a JSON object."},
 		{"mcp-servers", `{"slug":"a","name":"A","type":"stdio","command":"c","env":{"T":{"secret":true,"set":true,"value":"v"}}}`, 200, ""},
 		{"mcp-servers", `{"slug":"a","name":"A","type":"stdio","command":"c","env":{"T":{"secret":true,"value":5}}}`, 200, "must be a string"},
