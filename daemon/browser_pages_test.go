@@ -160,7 +160,12 @@ func TestBrowserConnects(t *testing.T) {
 		b.shots("settings-test")
 		fill("client_secret", m.ClientSecret.Reveal())
 		b.press("Connect and test")
-		b.sees("The connection works")
+		b.sees("What a run would do", "command greet", "create in the database")
+		b.shots("plan")
+		if n := w.query("SELECT count(*) FROM commands"); n != "0" {
+			t.Errorf("%s commands before anybody said so", n)
+		}
+		b.press("Go on: let it run")
 		w.eventually("the file is imported", func() bool { return w.query("SELECT slug FROM commands") == "greet" })
 		b.open("/organizations/fresh/entities?kind=commands")
 		b.sees("greet", "✓")

@@ -58,7 +58,7 @@ func (v *visitor) signIn() {
 }
 
 var pagesOfAnOrganization = []string{
-	"", "/entities", "/entities?kind=skills", "/entities?kind=mcp-servers&errors=true&search=x", "/conflicts", "/conflicts?all=true", "/held", "/activity", "/settings",
+	"", "/entities", "/entities?kind=skills", "/entities?kind=mcp-servers&errors=true&search=x", "/conflicts", "/conflicts?all=true", "/held", "/activity", "/settings", "/plan", "/new?kind=toolkits",
 }
 
 // Without sign-in there is the sign-in page, which tells nothing, and goes on to what was asked for.
@@ -138,6 +138,10 @@ func TestPagesStandAlone(t *testing.T) {
 			if strings.Contains(body, "<style") || strings.Contains(body, " onclick") || strings.Contains(body, "<script>") || strings.Contains(body, "ZgotmplZ") {
 				t.Errorf("%s has something inline", path)
 			}
+		}
+		// What has to ask the remote says why it cannot, and only that.
+		if answer, body := v.page("GET", "/organizations/acme/plan/actions", nil); answer.StatusCode < 500 || !strings.Contains(body, "NETWORK_UNREACHABLE") {
+			t.Errorf("the plan: %d %s", answer.StatusCode, body)
 		}
 		for _, path := range []string{"/nothing", "/organizations/nope", "/organizations/acme/runs/nope", "/organizations/acme/entities?kind=nope", "/organizations/acme/nope", "/assets/nope"} {
 			if answer, _ := v.page("GET", path, nil); answer.StatusCode != http.StatusNotFound {

@@ -27,6 +27,8 @@ type ConnectionWrite struct {
 	Source string // SourceConfig or SourceAPI
 	// Keep the stored credential where Settings has none.
 	KeepClientSecret, KeepAccessToken, KeepWebhookSecret bool
+	// Paused: a connection that was not there before begins paused.
+	Paused bool
 }
 
 // ConnectionInfo tells of a connection all but its secrets.
@@ -67,7 +69,7 @@ func (d *DB) SaveConnection(ctx context.Context, organizationID string, w Connec
 		}
 		row, err := connectionForUpdate(tx, organizationID)
 		if errors.Is(err, mirror.ErrNoMirror) {
-			row = &connectionRow{ID: uuid.NewString(), OrganizationID: organizationID, CreatedAt: at(d.now())}
+			row = &connectionRow{ID: uuid.NewString(), OrganizationID: organizationID, CreatedAt: at(d.now()), Paused: w.Paused}
 		} else if err != nil {
 			return err
 		}
@@ -89,6 +91,7 @@ func (d *DB) SaveConnection(ctx context.Context, organizationID string, w Connec
 			return err
 		}
 		changed = true
+		row.Paused = row.Paused || w.Paused && row.DisconnectedAt.Valid
 		row.Source, row.DisconnectedAt, row.UpdatedAt = w.Source, timestamp{}, at(d.now())
 		if name := mirror.StateName(row.State); name == mirror.StateBlocked || name == mirror.StateError {
 			row.State, row.Detail = "", ""

@@ -325,3 +325,37 @@ func TestSettingsAreShared(t *testing.T) {
 		}
 	})
 }
+
+// A new connection may begin paused; one that is there goes on as it is.
+func TestConnectionBeginsPaused(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		id := newOrganization(t, d, "acme")
+		save := func(branch string, paused, want bool) {
+			t.Helper()
+			if _, err := d.SaveConnection(t.Context(), id, writeOf(func(w *ConnectionWrite) { w.Branch, w.Paused = branch, paused })); err != nil {
+				t.Fatal(err)
+			}
+			info, err := d.Connection(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Paused != want {
+				t.Errorf("%s: paused is %v", branch, info.Paused)
+			}
+		}
+		save("one", true, true)
+		save("two", false, true)
+		if err := d.SetPaused(t.Context(), id, false); err != nil {
+			t.Fatal(err)
+		}
+		save("three", true, false)
+		if err := d.Disconnect(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		save("three", false, false)
+		if err := d.Disconnect(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		save("three", true, true)
+	})
+}

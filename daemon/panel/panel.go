@@ -48,6 +48,8 @@ func New(o Options) *Panel {
 		"GET /organizations/{org}/runs/{run}":             (*Panel).run,
 		"GET /organizations/{org}/entities":               (*Panel).entities,
 		"GET /organizations/{org}/settings":               (*Panel).settings,
+		"GET /organizations/{org}/plan":                   (*Panel).plan,
+		"GET /organizations/{org}/plan/actions":           (*Panel).planActions,
 		"GET /organizations/{org}/new":                    (*Panel).newEntity,
 		"GET /organizations/{org}/entities/{kind}/{slug}": (*Panel).entity,
 	} {

@@ -97,6 +97,9 @@ func (s *Server) putConnection(c *call) error {
 	if err != nil {
 		return err
 	}
+	if write.Paused, err = c.flag("paused"); err != nil {
+		return err
+	}
 	if _, err := s.db.SaveConnection(c.Context(), c.organization.ID, write); err != nil {
 		return secretsNeeded(err, write)
 	}

@@ -38,7 +38,7 @@ var routes = []route{
 	{"GET", orgRoot + "/mirror", (*Server).getMirror, operation{id: "getMirror", tag: "Mirror", summary: "How the mirror is", out: "Mirror"}},
 	{"GET", orgRoot + "/mirror/connection", (*Server).getConnection, operation{id: "getConnection", tag: "Mirror", summary: "The connection, without its secrets", out: "ConnectionAnswer"}},
 	{"PUT", orgRoot + "/mirror/connection", (*Server).putConnection, operation{
-		id: "putConnection", tag: "Mirror", summary: "Connect, or change the connection; then test it", in: "ConnectionForm", out: "TestedConnection",
+		id: "putConnection", tag: "Mirror", summary: "Connect, or change the connection; then test it", query: []string{"paused"}, in: "ConnectionForm", out: "TestedConnection",
 		more: "Saved also when the test fails. What is left out keeps its stored value, or has its default at first. A secret that is \"\" keeps the stored one, null removes it. Changing the workspace or an address needs the credentials in the same request.",
 	}},
 	{"DELETE", orgRoot + "/mirror/connection", (*Server).deleteConnection, operation{

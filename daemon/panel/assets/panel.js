@@ -8,6 +8,7 @@ htmx.defineExtension("api", {
     event.detail.headers["Content-Type"] = "application/json";
     const match = event.detail.elt.form?.dataset.match;
     if (match) event.detail.headers["If-Match"] = match;
+    if (event.detail.elt.querySelector("[data-look]:checked")) event.detail.path += "?paused=true";
   },
   encodeParameters(xhr, parameters) {
     const fields = Object.fromEntries(parameters.entries());
@@ -148,13 +149,23 @@ document.addEventListener("click", async (event) => {
 
 // What the API answers is no part of the page: it says whether it went well, and why not.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.requestConfig.verb === "get") return;
+  if (event.detail.requestConfig.verb === "get") {
+    if (event.detail.xhr.status < 400) return;
+    const said = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html").querySelector("main .box");
+    if (said) event.target.replaceChildren(said);
+    return;
+  }
   event.detail.shouldSwap = false;
   const from = event.detail.requestConfig.elt;
   if (from.tagName === "FORM") explain(from, {});
   if (event.detail.xhr.status < 400) {
     notice(from.dataset.done || "Done.");
-    if ("tests" in from.dataset) showTest(JSON.parse(event.detail.xhr.responseText).test);
+    if ("tests" in from.dataset) {
+      const { test } = JSON.parse(event.detail.xhr.responseText);
+      showTest(test);
+      if (test.ok && from.querySelector("[data-look]:checked")) location.assign(from.dataset.plan);
+    }
+    if (from.dataset.to) location.assign(from.dataset.to);
     if ("reload" in from.dataset) location.reload();
     renew();
     return;
