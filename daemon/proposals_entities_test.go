@@ -8,6 +8,7 @@ import (
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
+	"github.com/confmirror/confmirror/mirror/document"
 )
 
 // wantTree compares the mirrored files of a branch by their paths.
@@ -231,4 +232,74 @@ func TestProposalFollowsARename(t *testing.T) {
 		w.wantProposed("commands/moved.json", "A new prompt.")
 		w.accepted("commands/moved.json")
 	})
+}
+
+// Both sides move the same entity, and the database's place counts: git's goes with the
+// proposal, however often the row is edited on its way.
+func TestBothMoveWhatIsProposed(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		byPullRequest(w)
+		w.config.Mirrors[0].Conflict = "database"
+	}, func(w *world) {
+		w.exec("UPDATE commands SET slug = 'ours'")
+		w.synced()
+		w.commit(bitbuckettest.Remove("commands/old.json"),
+			bitbuckettest.Write("commands/theirs.json", `{"slug":"theirs","name":"Old","prompt":"An old prompt."}`))
+		w.synced()
+		w.wantTree(mirror.ProposalBranch, "commands/ours.json")
+		w.exec("UPDATE commands SET prompt = 'A new prompt.'")
+		w.synced()
+		w.wantTree(mirror.ProposalBranch, "commands/ours.json")
+		w.commit(bitbuckettest.Write("NOTES.md", "which moves the branch"))
+		w.synced()
+		if n := w.pushes(func() { w.synced() }); n != 0 {
+			w.t.Errorf("%d pushes of what is proposed", n)
+		}
+		_, err := w.repo.Merge(w.pullRequest().ID, bitbuckettest.Squash)
+		w.must(err)
+		w.synced()
+		w.atRest()
+		w.wantTree("main", "NOTES.md", "commands/ours.json")
+		if n := w.query("SELECT count(DISTINCT path) FROM conflicts"); n != "1" { // git's place is kept
+			w.t.Errorf("%s entities have conflicts", n)
+		}
+		if got := w.query("SELECT slug || '/' || prompt FROM commands"); got != "ours/A new prompt." {
+			w.t.Errorf("the row says %q", got)
+		}
+	})
+}
+
+// Two rows change places, and the branch moves one of them away meanwhile.
+func TestSwapMeetsAMove(t *testing.T) {
+	for _, policy := range []document.Policy{document.PreferGit, document.PreferDatabase} {
+		t.Run(string(policy), func(t *testing.T) {
+			eachWorld(t, func(w *world) {
+				byPullRequest(w)
+				w.config.Mirrors[0].Conflict = policy
+			}, func(w *world) {
+				w.insert("commands", "slug", "'other'", "name", "'Other'", "prompt", "'Another prompt.'")
+				w.synced() // not merged
+				w.swap("commands", "old", "other")
+				w.synced()
+				w.commit(bitbuckettest.Remove("commands/old.json"),
+					bitbuckettest.Write("commands/theirs.json", `{"slug":"theirs","name":"Old","prompt":"An old prompt."}`))
+				w.synced()
+				if n := w.pushes(func() { w.synced() }); n != 0 {
+					w.t.Errorf("%d pushes of what is proposed", n)
+				}
+				place := "theirs"
+				if policy == document.PreferDatabase {
+					place = "other"
+				}
+				_, err := w.repo.Merge(w.pullRequest().ID, bitbuckettest.MergeCommit)
+				w.must(err)
+				w.synced()
+				w.atRest()
+				w.wantTree("main", slices.Sorted(slices.Values([]string{"commands/old.json", "commands/" + place + ".json"}))...)
+				if got := w.query("SELECT slug FROM commands WHERE prompt = 'An old prompt.'"); got != place {
+					w.t.Errorf("the row is at %q", got)
+				}
+			})
+		})
+	}
 }

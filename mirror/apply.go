@@ -32,6 +32,8 @@ type apply struct {
 	// proposed are the decisions whose change is on the proposal branch; notAgain those whose
 	// change people declined.
 	proposed, notAgain map[*Decision]bool
+	// proposedAt are the places that wait on the proposal branch; nil: not looked at yet.
+	proposedAt map[Key]bool
 	// arrived are the decisions whose change the branch has, where it was pushed in parts.
 	arrived map[*Decision]bool
 	// deferred: a part of the exports is left to the next round.

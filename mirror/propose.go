@@ -43,7 +43,7 @@ func (a *apply) propose(ctx context.Context, decisions []*Decision) error {
 	var written []*Decision
 	for _, d := range decisions {
 		a.proposed[d] = true
-		if p.anew || !d.proposedAs(a.layout) {
+		if p.anew || !a.waits(d) {
 			written = append(written, d)
 		} else {
 			p.said = append(p.said, d)
@@ -156,6 +156,27 @@ func (d *Decision) proposedAs(l document.Layout) bool {
 		return i.Deleted && i.Path == d.file().Path
 	}
 	return !i.Deleted && i.Path == d.Path(l) && i.Slug == d.Document.Slug && i.Digest == d.digestOf(d.Document)
+}
+
+// waits reports whether the proposal branch has all of the decision's change. A file that
+// people moved since on the mirrored branch has to go from its new place, too.
+func (a *apply) waits(d *Decision) bool {
+	if !d.proposedAs(a.layout) {
+		return false
+	}
+	f := d.file()
+	if d.Effect != Converge || !f.Exists() || f.Path == d.Path(a.layout) {
+		return true
+	}
+	if a.proposedAt == nil {
+		a.proposedAt = map[Key]bool{}
+		for _, i := range a.obs.Intents {
+			if a.open[i.ID] {
+				a.proposedAt[i.Key] = true
+			}
+		}
+	}
+	return a.proposedAt[Key{d.Kind, f.Path}]
 }
 
 // findReset finds what is proposed and not meant any more: the row went back, was

@@ -9,7 +9,7 @@ import (
 // notWanted reports whether people declined exactly this change of the row, and nobody
 // asked for it since. That holds for direct pushes, too.
 func (a *apply) notWanted(d *Decision) bool {
-	declinedNow := a.view.proposal.fate == declined && d.proposedAs(a.layout)
+	declinedNow := a.view.proposal.fate == declined && a.waits(d)
 	declinedThen := d.declined() && d.Left.Verdict != Approved
 	a.notAgain[d] = declinedNow || declinedThen
 	return a.notAgain[d]
@@ -24,7 +24,7 @@ func (d *Decision) declined() bool {
 // it would do nothing.
 func (a *apply) describe() []Action {
 	for _, d := range a.plan.Decisions {
-		if d.toFile && (a.proposes() && d.proposedAs(a.layout) || a.notWanted(d)) {
+		if d.toFile && (a.proposes() && a.waits(d) || a.notWanted(d)) {
 			d.actions = slices.DeleteFunc(d.actions, func(was Action) bool { return was.Direction == ToGit })
 		}
 	}
