@@ -109,7 +109,14 @@ func TestRenamesOfAProposal(t *testing.T) {
 		w.withdrawn()
 		w.exec("UPDATE commands SET slug = 'last'")
 		w.synced()
-		w.accepted("commands/last.json")
+		w.exec("UPDATE commands SET prompt = 'A new prompt.'")
+		w.synced()
+		w.commit(bitbuckettest.Write("NOTES.md", "which moves the branch"))
+		w.synced()
+		if plan, report := w.get("mirror/plan"), w.synced(); plan["total"] != 0.0 || report["exported"] != 0.0 || report["actions"] != nil {
+			w.t.Errorf("what is proposed is planned: %v, %v", plan, report)
+		}
+		w.accepted("NOTES.md", "commands/last.json")
 		if n := w.query("SELECT count(*) FROM commands"); n != "1" {
 			w.t.Errorf("%s rows", n)
 		}
@@ -302,4 +309,33 @@ func TestSwapMeetsAMove(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What cannot be proposed as it is now keeps what was proposed of it, all of its places.
+func TestProposedMoveBecomesInvalid(t *testing.T) {
+	eachWorld(t, byPullRequest, func(w *world) {
+		w.exec("UPDATE commands SET slug = 'moved'")
+		w.synced()
+		w.exec("UPDATE commands SET prompt = 'A new prompt.'")
+		w.synced()
+		w.exec("UPDATE commands SET prompt = NULL")
+		w.synced()
+		if code := w.entityError("commands", "moved"); code != "VALIDATION_FAILED" {
+			w.t.Errorf("the row has %q", code)
+		}
+		w.insert("toolkits", "slug", "'other'", "name", "'Other'")
+		w.synced()
+		w.wantTree(mirror.ProposalBranch, "commands/moved.json", "toolkits/other.json")
+		_, err := w.repo.Merge(w.pullRequest().ID, bitbuckettest.MergeCommit)
+		w.must(err)
+		w.synced()
+		w.wantTree("main", "commands/moved.json", "toolkits/other.json")
+		w.exec("UPDATE commands SET prompt = 'A last prompt.'")
+		w.synced()
+		w.wantProposed("commands/moved.json", "A last prompt.")
+		w.accepted("commands/moved.json", "toolkits/other.json")
+		if n := w.query("SELECT count(*) FROM commands"); n != "1" {
+			w.t.Errorf("%s rows", n)
+		}
+	})
 }

@@ -211,7 +211,7 @@ func (p *proposing) findReset(written []*Decision) {
 	}
 	for _, d := range p.plan.Decisions {
 		if keeps(d) && d.Proposed != nil {
-			covered[d.Proposed.Path] = true
+			covered[d.Proposed.Path], covered[d.file().Path] = true, true // where it goes and leaves
 		}
 	}
 	for _, i := range p.obs.Intents {
