@@ -192,6 +192,9 @@ func TestDeletedProposalBranch(t *testing.T) {
 				if report := w.sync(); report["state"] != "held" || w.detailCode() != mirror.CodePullRequestDeclined || w.branchExists(mirror.ProposalBranch) {
 					w.t.Errorf("%v", report)
 				}
+				if state := w.repo.PullRequest(1).State; state != bitbuckettest.PullDeclined { // nothing is left of it to merge
+					w.t.Errorf("the pull request is %s", state)
+				}
 				w.call("POST", "mirror/propose", nil)
 				w.synced()
 				w.wantProposed("commands/old.json", "A new prompt.")

@@ -20,11 +20,11 @@ type crashing struct {
 	host mirror.Forge
 }
 
-func eachCrashing(t *testing.T, test func(c *crashing)) {
+func eachCrashing(t *testing.T, prepare func(w *world), test func(c *crashing)) {
 	t.Helper()
 	eachClocked(t, func(clocked *clocked) {
 		c := &crashing{clocked: clocked}
-		byPullRequest(c.world)
+		prepare(c.world)
 		settings := c.config.Mirrors[0].Settings()
 		_, err := c.store.SaveConnection(c.t.Context(), c.id, db.ConnectionWrite{Settings: settings, Source: db.SourceAPI})
 		c.must(err)
@@ -69,7 +69,7 @@ func TestDiesWhileItProposes(t *testing.T) {
 	for step := range 3 { // the intent, the push, the settlement
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("step %d, after it: %v", step, after), func(t *testing.T) {
-				eachCrashing(t, func(c *crashing) {
+				eachCrashing(t, byPullRequest, func(c *crashing) {
 					dies := func() { c.runAt(&boundary{step: step, after: after, err: errCrash}) }
 					lives := func() { c.runAt(&boundary{step: -1}) }
 					c.exec("UPDATE commands SET prompt = 'A new prompt.'")
@@ -121,7 +121,7 @@ func TestDiesWhenItWasDeclined(t *testing.T) {
 	for step := range 2 { // the branch's deletion, the settlement
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("step %d, after it: %v", step, after), func(t *testing.T) {
-				eachCrashing(t, func(c *crashing) {
+				eachCrashing(t, byPullRequest, func(c *crashing) {
 					c.exec("UPDATE commands SET prompt = 'A new prompt.'")
 					c.runAt(&boundary{step: -1})
 					c.must(c.repo.Decline(c.pullRequest().ID))
@@ -133,6 +133,31 @@ func TestDiesWhenItWasDeclined(t *testing.T) {
 					if reason := c.query("SELECT reason FROM mirror_unsettled"); reason != "declined" {
 						c.t.Errorf("the change is %q", reason)
 					}
+				})
+			})
+		}
+	}
+}
+
+// A death while what was proposed is pushed directly leaves it on the branch once, and
+// proposed no more.
+func TestDiesWhenTheBranchTakesPushesAgain(t *testing.T) {
+	for step := range 4 { // the intent, the push, the branch's deletion, the settlement
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("step %d, after it: %v", step, after), func(t *testing.T) {
+				eachCrashing(t, byItself, func(c *crashing) {
+					c.repo.Restrict("main")
+					c.exec("UPDATE commands SET prompt = 'A new prompt.'")
+					c.insert("toolkits", "slug", "'new'", "name", "'New'")
+					c.runAt(&boundary{step: -1})
+					id, commits := c.pullRequest().ID, len(c.commits())
+					c.repo.Unrestrict()
+					c.offset += 25 * time.Hour
+					c.claim()
+					c.runAt(&boundary{step: step, after: after, err: errCrash})
+					c.runAt(&boundary{step: -1})
+					c.runAt(&boundary{step: -1})
+					c.pushedAgain(id, commits+2)
 				})
 			})
 		}

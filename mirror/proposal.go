@@ -119,8 +119,8 @@ type proposal struct {
 	// all: everything proposed is planned again.
 	all     bool
 	askedAt time.Time
-	// gone: the host does not know the pull request any more.
-	gone bool
+	// gone: the host does not know the pull request any more; closed: it is not open.
+	gone, closed bool
 }
 
 // proposes reports whether exports go to the proposal branch.
@@ -201,6 +201,7 @@ func (r *run) askHost(ctx context.Context, v *view) {
 	}
 	p.askedAt = r.Now().UTC()
 	pr, err := r.req.PullRequests.PullRequest(ctx, known.PullRequest)
+	p.closed = err == nil && pr.State != PullRequestOpen
 	switch {
 	case errors.Is(err, ErrGone):
 		p.gone = true
@@ -249,6 +250,7 @@ func (a *apply) endProposal(ctx context.Context) error {
 	a.log.Info("the proposal has ended", "outcome", p.fate.String(), "pull_request", known.PullRequest, "branch", p.branch)
 	a.s.Proposed = known.ended()
 	if p.head == "" {
+		a.declineWithoutBranch(ctx)
 		return nil
 	}
 	ours := p.head == known.Head || p.fate == declined // the host keeps what was declined
@@ -274,12 +276,22 @@ func (a *apply) endProposal(ctx context.Context) error {
 		return nil
 	}
 	p.head = ""
-	if pr := a.req.PullRequests; p.fate == withdrawn && pr != nil && known.PullRequest != 0 {
-		if _, err := pr.DeclinePullRequest(ctx, known.PullRequest); err != nil {
-			a.log.Warn("the pull request is open without its branch; decline it by hand", "pull_request", known.PullRequest, "error", err)
-		}
+	if p.fate == withdrawn {
+		a.declineWithoutBranch(ctx)
 	}
 	return nil
+}
+
+// declineWithoutBranch declines what nobody can merge any more. An earlier run may have
+// died, or people deleted the branch.
+func (a *apply) declineWithoutBranch(ctx context.Context) {
+	p, id := &a.view.proposal, a.mirror.Proposed.PullRequest
+	if a.req.PullRequests == nil || id == 0 || p.closed || p.fate == merged {
+		return
+	}
+	if _, err := a.req.PullRequests.DeclinePullRequest(ctx, id); err != nil && !errors.Is(err, ErrClosed) {
+		a.log.Warn("the pull request is open without its branch; decline it by hand", "pull_request", id, "error", err)
+	}
 }
 
 func (f fate) String() string {
