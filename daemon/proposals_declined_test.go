@@ -8,7 +8,7 @@ import (
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
-// changesToDecline are edits of the command old, and how the row reads when it took the branch's version.
+// changesToDecline are edits of the command old.
 var changesToDecline = map[string]struct {
 	edit, title string
 	slug        string // on the hold list
