@@ -209,7 +209,7 @@ func Connect(ctx context.Context, database *db.DB, mirrors []*configs.MirrorConf
 		if err != nil {
 			return refused, fmt.Errorf("organization %s: %w", m.Organization, err)
 		}
-		_, err = database.SaveConnection(ctx, o.ID, db.ConnectionWrite{Settings: m.Settings(), Source: db.SourceConfig})
+		_, err = database.SaveConnection(db.As(ctx, "configuration file"), o.ID, db.ConnectionWrite{Settings: m.Settings(), Source: db.SourceConfig})
 		var fault *mirror.Fault
 		switch {
 		case errors.As(err, &fault) && fault.Code == mirror.CodeAlreadyConnected:

@@ -108,6 +108,9 @@ func (d *DB) ResolveConflict(ctx context.Context, organizationID, id string, tak
 		} else if c.ResolvedAt != nil && take == c.Winner() {
 			return nil // as it was taken before
 		}
+		if err := d.note(tx, organizationID, EventResolved, "The conflict of the %s %s was resolved: %s's side was taken.", c.Kind.Singular(), c.Slug, take); err != nil {
+			return err
+		}
 		return tx.Model(&conflictRow{}).Where("id = ?", id).
 			Updates(map[string]any{"resolved_at": d.now(), "resolution": string(take)}).Error
 	})

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -91,6 +92,13 @@ func (d *DB) SaveConnection(ctx context.Context, organizationID string, w Connec
 			return err
 		}
 		changed = true
+		code, did := EventConnected, "Connected to "+settings.CloneURL()+"."
+		if row.Source != "" && !row.DisconnectedAt.Valid {
+			code, did = EventSettings, "The connection was changed: "+cmp.Or(changedSettings(before, settings), "where it is managed")+"."
+		}
+		if err := d.note(tx, organizationID, code, "%s", did); err != nil {
+			return err
+		}
 		row.Paused = row.Paused || w.Paused && row.DisconnectedAt.Valid
 		row.Source, row.DisconnectedAt, row.UpdatedAt = w.Source, timestamp{}, at(d.now())
 		if name := mirror.StateName(row.State); name == mirror.StateBlocked || name == mirror.StateError {
@@ -181,32 +189,48 @@ func (d *DB) notConnected(tx *gorm.DB, organizationID string, s mirror.Settings,
 // Disconnect ends an organization's mirror. Bases stay, so that connecting the
 // same place again goes on where it ended; credentials do not.
 func (d *DB) Disconnect(ctx context.Context, organizationID string) error {
-	update := d.gorm.WithContext(ctx).Model(&connectionRow{}).
-		Where("organization_id = ? AND disconnected_at IS NULL", organizationID).
-		Updates(map[string]any{
-			"disconnected_at": d.now(), "updated_at": d.now(), "paused": false,
-			columnClientSecret: "", columnAccessToken: "", columnWebhookSecret: "",
-			columnPreviousWebhookSecret: "", "previous_webhook_secret_until": nil,
-			"state": "", "detail": nil,
-			// A run that is under way must not settle any more.
-			"holder": "", "lease_expires_at": nil, "lease_epoch": gorm.Expr("lease_epoch + 1"),
-		})
-	if update.Error == nil && update.RowsAffected == 0 {
-		return mirror.ErrNoMirror
-	}
-	return d.fault(update.Error)
-}
-
-// SetPaused stops an organization's runs, or lets them go on.
-func (d *DB) SetPaused(ctx context.Context, organizationID string, paused bool) error {
-	return d.write(ctx, func(tx *gorm.DB) error {
-		update := tx.Model(&connectionRow{}).Where("organization_id = ? AND disconnected_at IS NULL", organizationID).
-			Updates(map[string]any{"paused": paused, "updated_at": d.now()})
+	return d.fault(d.write(ctx, func(tx *gorm.DB) error {
+		update := tx.Model(&connectionRow{}).
+			Where("organization_id = ? AND disconnected_at IS NULL", organizationID).
+			Updates(map[string]any{
+				"disconnected_at": d.now(), "updated_at": d.now(), "paused": false,
+				columnClientSecret: "", columnAccessToken: "", columnWebhookSecret: "",
+				columnPreviousWebhookSecret: "", "previous_webhook_secret_until": nil,
+				"state": "", "detail": nil,
+				// A run that is under way must not settle any more.
+				"holder": "", "lease_expires_at": nil, "lease_epoch": gorm.Expr("lease_epoch + 1"),
+			})
 		if update.Error == nil && update.RowsAffected == 0 {
 			return mirror.ErrNoMirror
 		}
 		if update.Error != nil {
 			return update.Error
+		}
+		return d.note(tx, organizationID, EventDisconnected, "Disconnected; the repository and the database stay as they are.")
+	}))
+}
+
+// SetPaused stops an organization's runs, or lets them go on.
+func (d *DB) SetPaused(ctx context.Context, organizationID string, paused bool) error {
+	return d.write(ctx, func(tx *gorm.DB) error {
+		row, err := connectionForUpdate(tx, organizationID)
+		if err != nil {
+			return err
+		}
+		if row.DisconnectedAt.Valid {
+			return mirror.ErrNoMirror
+		}
+		if row.Paused != paused {
+			code, did := EventResumed, "The mirror goes on."
+			if paused {
+				code, did = EventPaused, "The mirror was paused."
+			}
+			if err := d.note(tx, organizationID, code, "%s", did); err != nil {
+				return err
+			}
+		}
+		if err := tx.Model(row).Updates(map[string]any{"paused": paused, "updated_at": d.now()}).Error; err != nil {
+			return err
 		}
 		return d.wake(tx, organizationID)
 	})

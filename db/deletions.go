@@ -28,13 +28,3 @@ func (d *DB) noteDeletions(tx *gorm.DB, m *mirror.Mirror, direction mirror.Direc
 		"deleted": n, "mirrored": bases + n, "settled_at": clause.Expr{SQL: d.sqlNow()},
 	}).Error
 }
-
-func (d *DB) noteEvents(tx *gorm.DB, m *mirror.Mirror, runID string, events []mirror.Event) error {
-	for _, e := range events {
-		row := eventRow{OrganizationID: m.OrganizationID, RunID: runID, Code: e.Code, Message: textOf(e.Message), CreatedAt: at(d.now())}
-		if err := tx.Create(&row).Error; err != nil {
-			return err
-		}
-	}
-	return nil
-}

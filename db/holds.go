@@ -69,6 +69,13 @@ func (d *DB) DecideHold(ctx context.Context, organizationID, holdID string, verd
 		case len(rows) == 0 || holdID != "" && holdOf(rows).ID != holdID:
 			return ErrHoldChanged
 		}
+		code := EventApproved
+		if verdict == mirror.Discarded {
+			code = EventDiscarded
+		}
+		if err := d.note(tx, organizationID, code, "Of what was held, %d were %s.", len(rows), verdict); err != nil {
+			return err
+		}
 		return d.giveVerdict(tx.Scopes(held(organizationID)), organizationID, verdict)
 	})
 }
@@ -78,6 +85,9 @@ func (d *DB) DecideHold(ctx context.Context, organizationID, holdID string, verd
 func (d *DB) Propose(ctx context.Context, organizationID string) error {
 	return d.write(ctx, func(tx *gorm.DB) error {
 		if _, err := connectionForUpdate(tx, organizationID); err != nil {
+			return err
+		}
+		if err := d.note(tx, organizationID, EventProposed, "What people declined is proposed once more."); err != nil {
 			return err
 		}
 		return d.giveVerdict(tx.Scopes(held(organizationID)).Where("reason = ?", mirror.ReasonDeclined), organizationID, mirror.Approved)

@@ -193,6 +193,7 @@ type eventRow struct {
 	RunID          string
 	Code           string
 	Message        string
+	Who            string
 	CreatedAt      timestamp
 }
 

@@ -80,17 +80,29 @@ func (p *Panel) held(v *visit) (*page, error) {
 }
 
 type activityBody struct {
-	Runs []*mirror.Report
-	Next string
+	Events []db.Event // on the first page
+	Runs   []*mirror.Report
+	Next   string
 }
 
-// activity lists past runs.
-func (p *Panel) activity(v *visit) (*page, error) {
-	runs, next, err := p.db.Runs(v.Context(), v.organization.ID, db.Page{Limit: rowsShown, Cursor: v.URL.Query().Get("cursor")})
+// eventsShown are the latest of what happened to the mirror as a whole.
+const eventsShown = 20
+
+// activity lists past runs, and what happened to the mirror as a whole.
+func (p *Panel) activity(v *visit) (_ *page, err error) {
+	var b activityBody
+	cursor := v.URL.Query().Get("cursor")
+	if cursor == "" {
+		if b.Events, _, err = p.db.Events(v.Context(), v.organization.ID, db.Page{Limit: eventsShown}); err != nil {
+			return nil, err
+		}
+	}
+	runs, next, err := p.db.Runs(v.Context(), v.organization.ID, db.Page{Limit: rowsShown, Cursor: cursor})
 	if err != nil {
 		return nil, err
 	}
-	return &page{name: "activity", Title: v.organization.Slug + " activity", Tab: "activity", Body: activityBody{runs, further(v, next)}}, nil
+	b.Runs, b.Next = runs, further(v, next)
+	return &page{name: "activity", Title: v.organization.Slug + " activity", Tab: "activity", Body: b}, nil
 }
 
 // run shows one run: what it did, entity by entity.

@@ -26,22 +26,22 @@ func (t tokenHash) is(token string) bool {
 	return subtle.ConstantTimeCompare(sum[:], t.sum[:]) == 1 && t.set
 }
 
-// authenticate lets the admin token pass, and browsers that are signed in.
-func (s *Server) authenticate(r *http.Request) error {
+// authenticate lets the admin token pass, and browsers that are signed in. It tells who that is.
+func (s *Server) authenticate(r *http.Request) (who string, err error) {
 	if r.Header.Get("Authorization") == "" {
 		if who, err := s.Visitor(r); who != "" || err != nil {
-			return err
+			return who, err
 		}
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return &failure{
+		return "", &failure{
 			status: http.StatusUnauthorized, code: "UNAUTHORIZED", message: "The admin token is missing.",
 			remedy: "Send it as: Authorization: Bearer <admin token>.",
 		}
 	}
-	return s.allow(r, token)
+	return Administrator, s.allow(r, token)
 }
 
 // allow lets the admin token pass; wrong ones cost their sender.

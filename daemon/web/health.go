@@ -30,7 +30,7 @@ func (s *Server) getReady(c *call) error {
 // getMetrics shows the registry to this machine, and to those with the admin token.
 func (s *Server) getMetrics(c *call) error {
 	if !local(c.Request) || c.Header.Get("Authorization") != "" {
-		if err := s.authenticate(c.Request); err != nil {
+		if _, err := s.authenticate(c.Request); err != nil {
 			return withChallenge(c.w, err)
 		}
 	}

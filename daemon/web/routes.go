@@ -159,7 +159,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &call{Request: r, w: w}
 	if strings.HasPrefix(r.URL.Path, apiRoot+"/") || r.URL.Path == apiRoot {
-		if err := s.authenticate(r); err != nil {
+		if _, err := s.authenticate(r); err != nil {
 			s.refuse(c, withChallenge(w, err))
 			return
 		}
@@ -216,9 +216,11 @@ func (s *Server) prepare(r route, c *call, admin bool) error {
 	if CrossSite(c.Request) {
 		return fail(http.StatusForbidden, "CROSS_ORIGIN", "A page of another site sent this request.")
 	}
-	if err := s.authenticate(c.Request); err != nil {
+	who, err := s.authenticate(c.Request)
+	if err != nil {
 		return err
 	}
+	c.Request = c.WithContext(db.As(c.Context(), who))
 	slug := c.PathValue("org")
 	if slug == "" || r.path == orgRoot && r.method == http.MethodPut {
 		return nil

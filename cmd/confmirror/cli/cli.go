@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/confmirror/confmirror/db"
 )
 
 // Main runs the program on the process's arguments and returns its exit status.
@@ -131,6 +133,6 @@ func (p *Program) helpCommand(root *cobra.Command) *cobra.Command {
 func (p *Program) work(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
 		p.started = true
-		return f(c.Context(), args)
+		return f(db.As(c.Context(), "command line"), args)
 	}
 }
