@@ -89,6 +89,7 @@ func TestProposalIsMerged(t *testing.T) {
 				if c := w.condition(mirror.CodePullRequestOpen); c == nil || !strings.Contains(c["message"].(string), "2 changes of the database wait") {
 					t.Errorf("%v", c)
 				}
+				w.synced() // the edit's own notification may have asked for one more run
 				requests := len(w.standIn.Requests())
 				w.synced()
 				if more := w.standIn.Requests()[requests:]; len(more) > 2 { // the branch's head, and the pull request
