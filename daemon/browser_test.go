@@ -159,10 +159,20 @@ func (b *browser) until(expression string) {
 	})
 }
 
-// press clicks the button or link of that name.
+// press clicks the button or link of that name: again, where the page moved under the pointer
+// and the click went elsewhere.
 func (b *browser) press(name string) {
 	b.w.t.Helper()
-	b.do(chromedp.Click(chromedp.Search(fmt.Sprintf(`//button[normalize-space()=%q] | //a[normalize-space()=%q]`, name, name))))
+	target := chromedp.Search(fmt.Sprintf(`//button[normalize-space()=%q] | //a[normalize-space()=%q]`, name, name))
+	b.do(chromedp.WaitVisible(target))
+	b.w.eventually("pressing "+name, func() bool {
+		ask[bool](b, `(window.pressed = "", document.addEventListener("click", (event) => {
+			window.pressed = event.target.closest("button, a")?.textContent.trim().replace(/\s+/g, " ") ?? "elsewhere";
+		}, { capture: true, once: true }), true)`)
+		b.do(chromedp.Click(target))
+		// On the next page nobody knows any more, and the click is what led there.
+		return ask[bool](b, fmt.Sprintf(`[undefined, %q].includes(window.pressed)`, name))
+	})
 }
 
 // signIn signs in with a token.

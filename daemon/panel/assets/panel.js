@@ -150,6 +150,11 @@ document.addEventListener("click", async (event) => {
 // What the API answers is no part of the page: it says whether it went well, and why not.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.requestConfig.verb === "get") {
+    if (event.target.id === "live" && interrupted(event.target)) {
+      event.detail.shouldSwap = false;
+      renew();
+      return;
+    }
     if (event.detail.xhr.status < 400) return;
     const said = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html").querySelector("main .box");
     if (said) event.target.replaceChildren(said);
@@ -177,14 +182,17 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("htmx:sendError", () => notice("The daemon cannot be reached.", true));
 
+// Who reads a warning, or is pressing a button, is not interrupted: a click whose button is
+// replaced before the finger is up would be lost.
+const interrupted = (live) => live.querySelector(".warning:hover, .warning:focus, button:active, a:active");
+
 // Things that happen together are shown together.
 let due;
 function renew() {
   due ??= setTimeout(() => {
     due = undefined;
     const live = document.getElementById("live");
-    // Who reads a warning, or is about to press a button, is not interrupted.
-    if (live && !live.querySelector(".warning:hover, .warning:focus, button:active")) htmx.trigger(live, "live");
+    if (live && !interrupted(live)) htmx.trigger(live, "live");
     else if (live) renew();
   }, 300);
 }
