@@ -327,7 +327,7 @@ func TestScanOfKeysAndOtherEncodings_C2(t *testing.T) {
 
 // A person's verdict outlives a row that somebody has locked.
 func TestVerdictOnALockedRow_D5(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
+	each(t, func(t *testing.T, target dbtest.Target) {
 		if target.Dialect == "sqlite" {
 			return // has no locks of rows
 		}

@@ -25,7 +25,7 @@ type stepped struct {
 // eachStepped runs a test on both databases, with a mirror that has not run yet.
 func eachStepped(t *testing.T, prepare func(w *world), test func(s *stepped)) {
 	t.Helper()
-	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
+	each(t, func(t *testing.T, target dbtest.Target) {
 		s := &stepped{world: newWorld(t, target), clock: &clockwork{start: time.Now()}}
 		s.now = s.clock.now
 		if prepare != nil {

@@ -36,6 +36,7 @@ type browser struct {
 // the database.
 func eachBrowser(t *testing.T, prepare func(w *world), test func(b *browser)) {
 	t.Helper()
+	t.Parallel()
 	w := newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)})
 	if prepare != nil {
 		prepare(w)
@@ -151,11 +152,19 @@ func (b *browser) seesNot(text string) {
 // until waits for something to be true on the page, or on the one that it leads to.
 func (b *browser) until(expression string) {
 	b.w.t.Helper()
+	happened := false
+	defer func() {
+		if !happened {
+			b.shot("failed")
+			b.w.t.Logf("the page says:\n%s", b.text())
+		}
+	}()
 	b.w.eventually(expression, func() bool {
 		ctx, cancel := context.WithTimeout(b.ctx, patience)
 		defer cancel()
 		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
-		return err == nil && is
+		happened = err == nil && is
+		return happened
 	})
 }
 

@@ -34,7 +34,7 @@ func (c *clocked) now() time.Time { return time.Now().Add(c.offset) }
 // eachClocked runs a test on both databases.
 func eachClocked(t *testing.T, test func(c *clocked)) {
 	t.Helper()
-	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
+	each(t, func(t *testing.T, target dbtest.Target) {
 		c := &clocked{world: newWorld(t, target)}
 		ctx := t.Context()
 		sealer, err := db.NewSealer(bytes.Repeat([]byte{7}, 32))

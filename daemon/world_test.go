@@ -77,7 +77,7 @@ func (s *safeBuffer) String() string {
 // the daemon starts; nil leaves it.
 func eachWorld(t *testing.T, prepare func(w *world), test func(w *world)) {
 	t.Helper()
-	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
+	each(t, func(t *testing.T, target dbtest.Target) {
 		w := newWorld(t, target)
 		if prepare != nil {
 			prepare(w)
@@ -85,6 +85,13 @@ func eachWorld(t *testing.T, prepare func(w *world), test func(w *world)) {
 		w.start()
 		test(w)
 	})
+}
+
+// each runs a test on both databases, beside others: most of its time is waiting.
+func each(t *testing.T, test func(t *testing.T, target dbtest.Target)) {
+	t.Helper()
+	t.Parallel()
+	dbtest.Each(t, test)
 }
 
 func newWorld(t *testing.T, target dbtest.Target) *world {
