@@ -26,6 +26,13 @@ func (b *browser) replace(selector, old, new string) {
 	}
 }
 
+// subject is the first line of the branch's latest commit.
+func (b *browser) subject() string {
+	b.w.t.Helper()
+	first, _, _ := strings.Cut(b.w.commits()[0].Message, "\n")
+	return first
+}
+
 // An entity is made, edited, renamed, deleted and restored in the browser, and the branch follows.
 func TestBrowserEdits(t *testing.T) {
 	eachBrowser(t, nil, func(b *browser) {
@@ -45,13 +52,15 @@ func TestBrowserEdits(t *testing.T) {
 		b.press("Create")
 		b.sees("command greet", "Edited just now")
 		w.eventually("the file is there", func() bool { return w.branchHas("commands/greet.json", `"Hello"`) })
-		b.sees("commands/greet.json", "last synced")
+		b.sees("commands/greet.json", "last synced", "Both say the same.", b.subject())
+		b.until(fmt.Sprintf(`document.querySelector('#git a[href$="/acme-corp/webrix-sync/commits/%s"]')`, w.commits()[0].Hash))
 		b.shots("entity")
 
 		b.replace("#document", `"Hello"`, `"Good day"`)
 		b.press("Save")
 		b.sees("Saved.")
 		w.eventually("the edit is on the branch", func() bool { return w.branchHas("commands/greet.json", `"Good day"`) })
+		b.sees(b.subject()) // in the history, without a reload
 		if author := w.commits()[0].Author.Name; author == "" {
 			t.Error("nobody wrote the commit")
 		}
@@ -76,13 +85,15 @@ func TestBrowserEdits(t *testing.T) {
 		b.press("Delete")
 		b.sees("There is none now")
 		w.eventually("the file is deleted", func() bool { return !w.branchHas("commands/welcome.json", "") })
+		b.sees("Neither has it.", b.subject())
 		b.press("Restore the latest deleted one")
 		b.until(`document.querySelector("#document")?.value.includes("Of somebody else")`)
 		w.eventually("the file is back", func() bool { return w.branchHas("commands/welcome.json", "Of somebody else") })
 
 		w.commit(bitbuckettest.Write("commands/welcome.json", "{"))
 		w.call("POST", "mirror/sync?wait=true", nil)
-		b.sees("INVALID_JSON")
+		b.sees("INVALID_JSON", "− {", `+   "slug": "welcome"`)
+		b.shots("entity-differs")
 		b.press("Take the database's side")
 		b.seesNot("INVALID_JSON")
 		w.eventually("the file is whole", func() bool { return w.branchHas("commands/welcome.json", "Of somebody else") })

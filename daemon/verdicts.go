@@ -127,12 +127,7 @@ func (d *Daemon) pageOf(m *mirror.Mirror, commit mirror.Hash) string {
 	if own, err := url.Parse(d.o.Config.HTTP.PublicURL); err == nil && !document.Loopback(own.Hostname()) {
 		return own.String() + "/"
 	}
-	repository := strings.TrimSuffix(m.Settings.CloneURL(), ".git")
-	if bitbucket.IsDataCenter(m.Settings.APIURL) {
-		base := strings.TrimSuffix(m.Settings.GitURL, "/scm")
-		repository = fmt.Sprintf("%s/projects/%s/repos/%s", base, m.Settings.Workspace, m.Settings.Repository)
-	}
-	return repository + "/commits/" + string(commit)
+	return bitbucket.CommitURL(m.Settings, commit)
 }
 
 // deliverVerdicts works until ctx ends.

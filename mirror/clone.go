@@ -59,6 +59,25 @@ type Signature struct {
 	When        time.Time
 }
 
+// Sight is what the branch has of an entity, as far as the clone knows.
+type Sight struct {
+	// Head is the branch's commit; "" while none is known.
+	Head    Hash
+	Entry   Entry             // GitID "": the branch has nothing of it
+	Content *Content          // nil: nothing, or it cannot be read
+	Problem *document.Problem // why it cannot be read
+	// Commits changed it, the latest first. Older: there may be more behind them.
+	Commits []Logged
+	Older   bool
+}
+
+// Logged is a commit of the history.
+type Logged struct {
+	Hash    Hash
+	Author  Signature
+	Subject string // the first line of its message
+}
+
 // FileChange writes or deletes one path of a commit's tree.
 type FileChange struct {
 	Path string // in the repository, with slashes

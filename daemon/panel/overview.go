@@ -1,8 +1,6 @@
 package panel
 
 import (
-	"errors"
-
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 )
@@ -34,10 +32,7 @@ func (p *Panel) overview(v *visit) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := overviewBody{Status: status, Behind: status.RemoteSeen != "" && status.Cursor != "" && status.RemoteSeen != status.Cursor}
-	if body.Connection, err = p.db.Connection(ctx, id); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
-		return nil, err
-	}
+	body := overviewBody{Status: status, Connection: v.connection, Behind: status.RemoteSeen != "" && status.Cursor != "" && status.RemoteSeen != status.Cursor}
 	if body.Webhook, err = p.db.Webhook(ctx, id); err != nil {
 		return nil, err
 	}

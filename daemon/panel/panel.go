@@ -9,6 +9,7 @@ import (
 
 	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/db"
+	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
@@ -40,18 +41,19 @@ func New(o Options) *Panel {
 	}
 	p.views = newViews(p.now)
 	for pattern, handle := range map[string]handler{
-		"GET /{$}":                                        (*Panel).home,
-		"GET /organizations/{org}":                        (*Panel).overview,
-		"GET /organizations/{org}/conflicts":              (*Panel).conflicts,
-		"GET /organizations/{org}/held":                   (*Panel).held,
-		"GET /organizations/{org}/activity":               (*Panel).activity,
-		"GET /organizations/{org}/runs/{run}":             (*Panel).run,
-		"GET /organizations/{org}/entities":               (*Panel).entities,
-		"GET /organizations/{org}/settings":               (*Panel).settings,
-		"GET /organizations/{org}/plan":                   (*Panel).plan,
-		"GET /organizations/{org}/plan/actions":           (*Panel).planActions,
-		"GET /organizations/{org}/new":                    (*Panel).newEntity,
-		"GET /organizations/{org}/entities/{kind}/{slug}": (*Panel).entity,
+		"GET /{$}":                                            (*Panel).home,
+		"GET /organizations/{org}":                            (*Panel).overview,
+		"GET /organizations/{org}/conflicts":                  (*Panel).conflicts,
+		"GET /organizations/{org}/held":                       (*Panel).held,
+		"GET /organizations/{org}/activity":                   (*Panel).activity,
+		"GET /organizations/{org}/runs/{run}":                 (*Panel).run,
+		"GET /organizations/{org}/entities":                   (*Panel).entities,
+		"GET /organizations/{org}/settings":                   (*Panel).settings,
+		"GET /organizations/{org}/plan":                       (*Panel).plan,
+		"GET /organizations/{org}/plan/actions":               (*Panel).planActions,
+		"GET /organizations/{org}/new":                        (*Panel).newEntity,
+		"GET /organizations/{org}/entities/{kind}/{slug}":     (*Panel).entity,
+		"GET /organizations/{org}/entities/{kind}/{slug}/git": (*Panel).git,
 	} {
 		p.mux.Handle(pattern, p.page(pattern, handle))
 	}
@@ -89,7 +91,8 @@ func (p *Panel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type visit struct {
 	*http.Request
 	who          string
-	organization *db.Organization // that of {org}; nil where the path names none
+	organization *db.Organization   // that of {org}; nil where the path names none
+	connection   *db.ConnectionInfo // its; nil where it never had one
 }
 
 // page is what a handler answers with: the name of its template, and what that shows.
@@ -145,6 +148,9 @@ func (p *Panel) answer(v *visit, handle handler) (*page, error) {
 			return nil, err
 		}
 		v.organization = o
+		if v.connection, err = p.db.Connection(v.Context(), o.ID); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
+			return nil, err
+		}
 	}
 	return handle(p, v)
 }

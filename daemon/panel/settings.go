@@ -1,8 +1,6 @@
 package panel
 
 import (
-	"errors"
-
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
@@ -25,14 +23,10 @@ func (p *Panel) settings(v *visit) (*page, error) {
 		Pushes:     []mirror.PushMode{mirror.PushDirect, mirror.PushPullRequest, mirror.PushAuto},
 		Policies:   []document.Policy{document.PreferGit, document.PreferDatabase},
 	}
-	info, err := p.db.Connection(v.Context(), v.organization.ID)
-	switch {
-	case errors.Is(err, mirror.ErrNoMirror), err == nil && info.DisconnectedAt != nil:
-	case err != nil:
-		return nil, err
-	default:
-		body.Connection, body.Configured = info, info.Source == db.SourceConfig
+	if c := v.connection; c != nil && c.DisconnectedAt == nil {
+		body.Connection, body.Configured = c, c.Source == db.SourceConfig
 	}
+	var err error
 	if body.Webhook, err = p.db.Webhook(v.Context(), v.organization.ID); err != nil {
 		return nil, err
 	}

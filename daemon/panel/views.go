@@ -16,6 +16,7 @@ import (
 
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/bitbucket"
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
@@ -45,7 +46,6 @@ func newViews(now func() time.Time) *views {
 		"asset":    func(name string) string { return "/assets/" + name + "?v=" + v.assets[name].version },
 		"state":    stateShown,
 		"ago":      func(t time.Time) template.HTML { return ago(now(), t) },
-		"short":    func(h mirror.Hash) string { return string(h)[:min(len(h), 12)] },
 		"plural":   document.Kind.Plural,
 		"singular": document.Kind.Singular,
 		"count":    count,
@@ -90,6 +90,7 @@ type frame struct {
 	Who, Version string
 	At           string // the page's own address
 	Organization *db.Organization
+	connection   *db.ConnectionInfo
 	Tabs         []tab
 }
 
@@ -106,8 +107,17 @@ func (frame) Runs(at string, runs []*mirror.Report) any {
 	}{at, runs}
 }
 
+// Commit is what the template of that name shows.
+func (f frame) Commit(hash mirror.Hash) any {
+	link := struct{ URL, Short string }{Short: string(hash)[:min(len(hash), 12)]}
+	if f.connection != nil {
+		link.URL = bitbucket.CommitURL(f.connection.Settings, hash)
+	}
+	return link
+}
+
 func (p *Panel) frame(v *visit, shown *page) frame {
-	f := frame{page: shown, Who: v.who, Version: p.version, At: v.URL.RequestURI(), Organization: v.organization}
+	f := frame{page: shown, Who: v.who, Version: p.version, At: v.URL.RequestURI(), Organization: v.organization, connection: v.connection}
 	if v.organization == nil {
 		return f
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
@@ -19,6 +20,10 @@ type Engine interface {
 	Sync(ctx context.Context, organizationID string) (*mirror.Report, error)
 	// Plan is what a run would do now; nothing is written.
 	Plan(ctx context.Context, organizationID string) ([]mirror.Action, error)
+	// Look tells what the branch has of an entity and which commits changed it, at most that
+	// many, by the clone as it is: nobody is asked and no run is waited for. Errors: ErrNoClone,
+	// ErrCloneBusy.
+	Look(ctx context.Context, organizationID string, at mirror.Place, most int) (*mirror.Sight, error)
 	// Test tries a connection of an organization step by step, without changing anything
 	// in the repository.
 	Test(ctx context.Context, o *db.Organization, s mirror.Settings) TestResult
@@ -30,6 +35,12 @@ type Engine interface {
 	// subscriber that does not keep up misses events.
 	Events() (events <-chan Event, cancel func())
 }
+
+// ErrNoClone: this daemon has no clone of the repository open.
+var ErrNoClone = errors.New("web: no clone of the repository is open here")
+
+// ErrCloneBusy: a run works with the clone right now.
+var ErrCloneBusy = errors.New("web: a run works with the clone")
 
 // Delivery is a webhook's delivery.
 type Delivery struct {

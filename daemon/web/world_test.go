@@ -292,6 +292,10 @@ func (e *recorder) Sync(ctx context.Context, id string) (*mirror.Report, error) 
 
 func (e *recorder) Plan(context.Context, string) ([]mirror.Action, error) { return e.plan, e.err }
 
+func (e *recorder) Look(context.Context, string, mirror.Place, int) (*mirror.Sight, error) {
+	return nil, ErrNoClone
+}
+
 func (e *recorder) Test(_ context.Context, _ *db.Organization, s mirror.Settings) TestResult {
 	e.mu.Lock()
 	defer e.mu.Unlock()

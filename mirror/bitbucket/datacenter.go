@@ -3,6 +3,7 @@ package bitbucket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -25,6 +26,20 @@ func New(t Target, tokens Tokens) (mirror.Forge, error) {
 func IsDataCenter(apiURL string) bool {
 	u, err := url.Parse(apiURL)
 	return err == nil && strings.Contains(u.Path+"/", "/rest/")
+}
+
+// CommitURL is the page of a commit in the repository's own web pages, "" where a plain git
+// host has none.
+func CommitURL(s mirror.Settings, commit mirror.Hash) string {
+	if s.APIURL == "" {
+		return ""
+	}
+	repository := strings.TrimSuffix(s.CloneURL(), ".git")
+	if IsDataCenter(s.APIURL) {
+		base := strings.TrimSuffix(s.GitURL, "/scm")
+		repository = fmt.Sprintf("%s/projects/%s/repos/%s", base, s.Workspace, s.Repository)
+	}
+	return repository + "/commits/" + string(commit)
 }
 
 // DataCenter is one repository on a Bitbucket Data Center (or Server) of 7.5 or later

@@ -175,6 +175,10 @@ func mergeOther(a *tree, y *treeEntry, seen map[string]bool, f func(a, b *treeEn
 func (c *Clone) Lookup(ctx context.Context, at mirror.Hash, places []mirror.Place) ([]mirror.Entry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.lookup(ctx, at, places)
+}
+
+func (c *Clone) lookup(ctx context.Context, at mirror.Hash, places []mirror.Place) ([]mirror.Entry, error) {
 	if err := c.usable(ctx); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,10 @@ const lfsPrefix = "version https://git-lfs.github.com/spec/"
 func (c *Clone) Read(ctx context.Context, e mirror.Entry) (*mirror.Content, *document.Problem, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.read(ctx, e)
+}
+
+func (c *Clone) read(ctx context.Context, e mirror.Entry) (*mirror.Content, *document.Problem, error) {
 	if err := c.usable(ctx); err != nil {
 		return nil, nil, err
 	}

@@ -321,6 +321,18 @@ func (s *store) tree(id plumbing.Hash) (*tree, error) {
 	if t := s.trees.get(id); t != nil {
 		return t, nil
 	}
+	t, err := s.passingTree(id)
+	if err == nil && id != emptyTree {
+		s.trees.put(t)
+	}
+	return t, err
+}
+
+// passingTree is a tree that is not needed again.
+func (s *store) passingTree(id plumbing.Hash) (*tree, error) {
+	if t := s.trees.get(id); t != nil {
+		return t, nil
+	}
 	if id == emptyTree {
 		return &tree{id: id}, nil
 	}
@@ -332,7 +344,6 @@ func (s *store) tree(id plumbing.Hash) (*tree, error) {
 	if err != nil {
 		return nil, &missingError{id, err}
 	}
-	s.trees.put(t)
 	return t, nil
 }
 

@@ -197,12 +197,22 @@ function renew() {
   }, 300);
 }
 
-const live = document.getElementById("live");
-if (live) {
+// What git has of an entity is looked up again when it may be another.
+let looking;
+function lookAgain() {
+  looking ??= setTimeout(() => {
+    looking = undefined;
+    const git = document.getElementById("git");
+    if (git) htmx.trigger(git, "live");
+  }, 500);
+}
+
+if (document.querySelector("#live, #git")) {
   const only = document.body.dataset.live;
   const events = new EventSource("/api/v1/events" + (only ? "?organization=" + encodeURIComponent(only) : ""));
   let lost = false;
   const progress = document.getElementById("progress");
+  for (const type of ["run.finished", "entity", "reset"]) events.addEventListener(type, lookAgain);
   for (const type of ["run.started", "run.finished", "state", "entity", "reset"]) events.addEventListener(type, renew);
   events.addEventListener("run.progress", (event) => {
     const { organization, data } = JSON.parse(event.data);
