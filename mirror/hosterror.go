@@ -56,3 +56,12 @@ func (e *LimitError) Error() string {
 	}
 	return why + " until " + e.FreeAt.UTC().Format(time.RFC3339)
 }
+
+// WithoutLocation is an error of net/http without the address of a redirect, which may hold
+// whatever the server wrote into it.
+func WithoutLocation(err error) error {
+	if err != nil && strings.HasPrefix(err.Error(), "failed to parse Location header") {
+		return errors.New("it redirects to what is no address")
+	}
+	return err
+}

@@ -147,6 +147,10 @@ func TestRESTErrorHidesSecrets(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprintf(w, `{"error":{"message":"privilege scopes","detail":{"required":[%q],"granted":[%q]}}}`, echo, echo)
 		},
+		"redirect": func(w http.ResponseWriter, echo string) {
+			w.Header().Set("Location", "http://[bad/?"+strings.ReplaceAll(echo, " ", "+"))
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		},
 		"address": func(w http.ResponseWriter, echo string) {
 			w.WriteHeader(http.StatusGone)
 			fmt.Fprintf(w, `{"error":{"message":"gone","data":{"announcement_url":"https://x/?%s"}}}`, strings.TrimSpace(echo))

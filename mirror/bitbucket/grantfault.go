@@ -63,7 +63,8 @@ func (s *TokenSource) grantRemedy(g grantAnswer) string {
 
 // clean makes a remote's text fit to show, whatever it echoes.
 func (s *TokenSource) clean(text string) string {
-	return cleanText(text, s.consumer.ID, s.consumer.Secret.Reveal())
+	id, secret := s.consumer.ID, s.consumer.Secret.Reveal()
+	return cleanText(text, mirror.BasicAuth(id, secret), secret, id)
 }
 
 func connectionFailed(remedy string, err error) *mirror.Fault {

@@ -80,6 +80,43 @@ func TestRemoteTextIsCleaned(t *testing.T) {
 	}
 }
 
+// C2: what is repeated of a request is hidden in each form that it was sent in, and so is
+// an address that a redirect makes of it.
+func TestRepeatedClientIsHidden(t *testing.T) {
+	header := ""
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"description": func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"error":"unauthorized_client","error_description":"no: %s"}`, header)
+		},
+		"error": func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"error":"no: %s"}`, header)
+		},
+		"redirect": func(w http.ResponseWriter) {
+			w.Header().Set("Location", "http://[bad/?"+header)
+			w.WriteHeader(http.StatusFound)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				header = r.Header.Get("Authorization")
+				answer(w)
+			}))
+			defer s.Close()
+			source, err := bitbucket.NewTokenSource(bitbucket.Consumer{ID: "the-key", Secret: mirror.NewSecret("s3cr3t"), URL: s.URL, HTTP: client()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = source.Token(t.Context(), mirror.Secret{})
+			f := mirror.AsFault(err)
+			if all := err.Error() + f.Remedy; header == "" || strings.Contains(all, strings.TrimPrefix(header, "Basic ")) {
+				t.Errorf("%q: %s", header, all)
+			}
+		})
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	for value, want := range map[string]time.Duration{

@@ -66,6 +66,7 @@ func transportFault(what string, u *url.URL, err error) *mirror.Fault {
 	if errors.As(err, &named) {
 		err = named.Err // without the address, which is told below
 	}
+	err = mirror.WithoutLocation(err)
 	message := what + " cannot be reached."
 	var dns *net.DNSError
 	switch {
@@ -125,11 +126,7 @@ const maxText = 500
 
 // cleanText makes a remote's text one printable line without the given secrets.
 func cleanText(text string, secrets ...string) string {
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, mirror.Redacted)
-		}
-	}
+	text = mirror.Conceal(text, secrets...)
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(c rune) bool {
 		return unicode.IsSpace(c) || !unicode.IsPrint(c)
 	}), " ")

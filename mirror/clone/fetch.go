@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -167,7 +168,7 @@ func (r *remote) fetchPack(ctx context.Context, want plumbing.Hash, have []plumb
 
 // packBehindHeader skips the sections before the pack.
 func packBehindHeader(r io.Reader, v0 bool) (io.Reader, error) {
-	pkts := &pktReader{r: r}
+	pkts := packetsOf(r, math.MaxInt64)
 	for {
 		b, kind, err := pkts.next()
 		if err != nil {
@@ -176,7 +177,7 @@ func packBehindHeader(r io.Reader, v0 bool) (io.Reader, error) {
 		line := string(bytes.TrimSuffix(b, []byte("\n")))
 		switch {
 		case strings.HasPrefix(line, "ERR "):
-			return nil, &remoteError{cleanText(line[4:])}
+			return nil, pkts.said(line[4:])
 		case v0 && kind == pktData && len(b) > 0 && b[0] <= bandError:
 			s := &sideband{pkts: pkts}
 			if err := s.feed(bytes.Clone(b)); err != nil {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/confmirror/confmirror/mirror"
 )
 
 // pktKind tells special packets from data.
@@ -25,8 +27,23 @@ var errPkt = errors.New("malformed packet")
 
 // pktReader reads packets; a packet is valid until the next one.
 type pktReader struct {
-	r   io.Reader
-	buf [maxPkt]byte
+	r      io.Reader
+	hidden []string // that no text of it may show
+	buf    [maxPkt]byte
+}
+
+// packetsOf reads an answer's packets, of so many bytes at most.
+func packetsOf(r io.Reader, limit int64) *pktReader {
+	p := &pktReader{r: io.LimitReader(r, limit)}
+	if a, ok := r.(*answer); ok {
+		p.hidden = a.sent
+	}
+	return p
+}
+
+// said is a text that stands instead of what was asked for.
+func (p *pktReader) said(text string) *remoteError {
+	return &remoteError{cleanText(mirror.Conceal(text, p.hidden...))}
 }
 
 // next returns io.EOF only between two packets.
@@ -119,10 +136,10 @@ func (s *sideband) feed(b []byte) error {
 	case bandProgress:
 		s.keep(b[1:])
 	case bandError:
-		return &remoteError{cleanText(string(b[1:]))}
+		return s.pkts.said(string(b[1:]))
 	default:
 		if text, ok := strings.CutPrefix(string(b), "ERR "); ok {
-			return &remoteError{cleanText(text)}
+			return s.pkts.said(text)
 		}
 		return fmt.Errorf("%w: band %d", errPkt, b[0])
 	}

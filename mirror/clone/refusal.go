@@ -31,12 +31,13 @@ func unreachable(err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return networkFault("The git server cannot be reached.", err)
+	return networkFault("The git server cannot be reached.", mirror.WithoutLocation(err))
 }
 
 // refusal makes a fault of an answer that is not 2xx.
 func refusal(a *answer, r *request) error {
 	raw, _ := io.ReadAll(io.LimitReader(a, maxErrorBody))
+	raw = []byte(mirror.Conceal(string(raw), a.sent...))
 	text := ""
 	if !isHTML(a.Header.Get("Content-Type"), raw) {
 		text = firstLine(string(raw))

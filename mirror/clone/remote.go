@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -106,7 +105,7 @@ func (r *remote) lsRefs(ctx context.Context, prefixes []string, keep func(string
 	}
 	defer a.Close()
 	list := &refList{refs: make(map[string]plumbing.Hash)}
-	pkts := &pktReader{r: io.LimitReader(a, maxRefsBytes)}
+	pkts := packetsOf(a, maxRefsBytes)
 	for {
 		line, kind, err := pkts.line()
 		if err != nil {
@@ -116,7 +115,7 @@ func (r *remote) lsRefs(ctx context.Context, prefixes []string, keep func(string
 			return list, nil
 		}
 		if text, ok := strings.CutPrefix(line, "ERR "); ok {
-			return nil, protocolFault(&remoteError{cleanText(text)})
+			return nil, protocolFault(pkts.said(text))
 		}
 		fields := strings.Split(line, " ")
 		if len(fields) < 2 {
@@ -179,7 +178,7 @@ func checkType(a *answer) error {
 	}
 	a.Close()
 	return networkFault("The git server answers with something else than git (a web page or a proxy's login?).",
-		fmt.Errorf("%w: content type %q", errAnswer, cleanText(ct)))
+		fmt.Errorf("%w: content type %q", errAnswer, cleanText(mirror.Conceal(ct, a.sent...))))
 }
 
 // advertised asks the way of protocol v0: GET info/refs. It follows redirects,
@@ -198,7 +197,7 @@ func (r *remote) advertised(ctx context.Context, service string, keep func(strin
 	}
 	defer a.Close()
 	list := &refList{refs: make(map[string]plumbing.Hash)}
-	pkts := &pktReader{r: io.LimitReader(a, maxRefsBytes)}
+	pkts := packetsOf(a, maxRefsBytes)
 	for first := true; ; {
 		line, kind, err := pkts.line()
 		if err != nil {
@@ -218,7 +217,7 @@ func (r *remote) advertised(ctx context.Context, service string, keep func(strin
 		case line == "version 1":
 			continue
 		case strings.HasPrefix(line, "ERR "):
-			return nil, protocolFault(&remoteError{cleanText(line[4:])})
+			return nil, protocolFault(pkts.said(line[4:]))
 		case strings.HasPrefix(line, "shallow "):
 			continue
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/confmirror/confmirror/mirror"
 )
 
 // report is a server's answer to a push.
@@ -26,13 +28,13 @@ var errReport = errors.New("the answer to the push is empty or cut off")
 // that does not end properly is an error: a connection cut at the right place
 // must not look like success.
 func readReport(r io.Reader) (*report, error) {
-	outer := &pktReader{r: io.LimitReader(r, maxReport)}
+	outer := packetsOf(r, maxReport)
 	first, kind, err := outer.next()
 	if err != nil || kind != pktData || len(first) == 0 {
 		return nil, errors.Join(errReport, err)
 	}
 	if text, ok := bytes.CutPrefix(first, []byte("ERR ")); ok {
-		return nil, &remoteError{cleanText(string(text))}
+		return nil, outer.said(string(text))
 	}
 	if first[0] > bandError { // no side bands
 		rep := &report{}
@@ -46,20 +48,20 @@ func readReport(r io.Reader) (*report, error) {
 		return nil, err
 	}
 	inner, err := io.ReadAll(s)
-	rep := &report{text: s.progress.String()}
+	rep := &report{text: mirror.Conceal(s.progress.String(), outer.hidden...)}
 	var said *remoteError
 	if errors.As(err, &said) {
 		rep.text += "\n" + said.text
 	}
 	// What was said in full before a cut still counts.
-	if rerr := rep.readInner(inner); rerr != nil {
+	if rerr := rep.readInner(inner, outer.hidden); rerr != nil {
 		return rep, errors.Join(rerr, err)
 	}
 	return rep, nil
 }
 
-func (rep *report) readInner(b []byte) error {
-	pkts := &pktReader{r: bytes.NewReader(b)}
+func (rep *report) readInner(b []byte, hidden []string) error {
+	pkts := &pktReader{r: bytes.NewReader(b), hidden: hidden}
 	first, kind, err := pkts.next()
 	if err != nil || kind != pktData {
 		return errors.Join(errReport, err)
@@ -69,7 +71,7 @@ func (rep *report) readInner(b []byte) error {
 
 // read takes the lines of the report up to its flush packet.
 func (rep *report) read(first []byte, pkts *pktReader) error {
-	line := string(bytes.TrimSuffix(first, []byte("\n")))
+	line := mirror.Conceal(string(bytes.TrimSuffix(first, []byte("\n"))), pkts.hidden...)
 	status, ok := strings.CutPrefix(line, "unpack ")
 	if !ok {
 		return fmt.Errorf("%w: %q", errReport, cleanText(line))
@@ -84,6 +86,7 @@ func (rep *report) read(first []byte, pkts *pktReader) error {
 		if kind != pktData {
 			return nil
 		}
+		line = mirror.Conceal(line, pkts.hidden...)
 		verb, rest, _ := strings.Cut(line, " ")
 		ref, reason, _ := strings.Cut(rest, " ")
 		switch verb {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -99,6 +98,8 @@ type answer struct {
 	*http.Response
 	pulse *pulse
 	err   func(error) error
+	// sent are the credentials of the request, in every form that a text may repeat.
+	sent []string
 }
 
 func (a *answer) Read(b []byte) (int, error) {
@@ -222,11 +223,13 @@ func (t *transport) redirected(a *answer, r *request) (*url.URL, error) {
 // authenticates reports whether credentials may be sent where base points now.
 func (t *transport) authenticates() bool { return t.cred != nil && originOf(t.base) == t.origin }
 
-func authorization(user string, password mirror.Secret) string {
+// authorization is the header, and what of it is secret.
+func authorization(user string, password mirror.Secret) (header string, secrets []string) {
 	if user == "" {
-		return "Bearer " + password.Reveal()
+		return "Bearer " + password.Reveal(), []string{password.Reveal()}
 	}
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password.Reveal()))
+	basic := mirror.BasicAuth(user, password.Reveal())
+	return "Basic " + basic, []string{basic, password.Reveal()}
 }
 
 func (t *transport) send(ctx context.Context, r *request, base *url.URL, renew bool) (*answer, error) {
@@ -253,13 +256,16 @@ func (t *transport) send(ctx context.Context, r *request, base *url.URL, renew b
 	for k, v := range r.header {
 		req.Header.Set(k, v)
 	}
+	var sent []string
 	if t.authenticates() {
 		user, password, err := t.cred.Basic(ctx, renew)
 		if err != nil {
 			p.stop()
 			return nil, fmt.Errorf("credentials for git: %w", err)
 		}
-		req.Header.Set("Authorization", authorization(user, password))
+		var header string
+		header, sent = authorization(user, password)
+		req.Header.Set("Authorization", header)
 	}
 	if r.body != nil {
 		req.ContentLength = r.length
@@ -283,5 +289,5 @@ func (t *transport) send(ctx context.Context, r *request, base *url.URL, renew b
 		return nil, err
 	}
 	p.beat()
-	return &answer{resp, p, fail}, nil
+	return &answer{resp, p, fail, sent}, nil
 }
