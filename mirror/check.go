@@ -39,10 +39,10 @@ func (s *Settings) Normalize() []*SettingsError {
 	bad := func(key, message string) { wrong = append(wrong, &SettingsError{key, message}) }
 
 	if !ValidName(s.Workspace) {
-		bad("workspace", fmt.Sprintf("%q: expected the workspace's ID as it stands in the repository's URL, such as acme-corp", s.Workspace))
+		bad("workspace", fmt.Sprintf("%q: expected the workspace's ID as it stands in the repository's URL, such as acme-corp", RedactURL(s.Workspace)))
 	}
 	if !ValidName(s.Repository) || strings.HasSuffix(s.Repository, ".git") {
-		bad("repository", fmt.Sprintf("%q: expected the repository's slug, workspace/slug or URL", s.Repository))
+		bad("repository", fmt.Sprintf("%q: expected the repository's slug, workspace/slug or URL", RedactURL(s.Repository)))
 	}
 	if err := CheckBranch(s.Branch); s.Branch != "" && err != nil {
 		bad("branch", fmt.Sprintf("%q: %v", s.Branch, err))

@@ -124,3 +124,16 @@ func TestRedactURL(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckShowsNoPassword(t *testing.T) {
+	s := mirror.Settings{Workspace: "https://me:p4ss@bitbucket.org/a", Repository: "https://me:p4ss@bitbucket.org/a/b"}
+	wrong := s.Check()
+	if len(wrong) == 0 {
+		t.Fatal("nothing is wrong")
+	}
+	for _, w := range wrong {
+		if strings.Contains(w.Error(), "p4ss") {
+			t.Error(w)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func ParseRepositoryName(repository, workspace string) (string, string, error) {
 		return "", "", fmt.Errorf("repository: %q: %s", shown, wanted)
 	}
 	if workspace != "" && !strings.EqualFold(workspace, owner) {
-		return "", "", fmt.Errorf("repository: %q is in the workspace %q, but workspace is %q", shown, owner, workspace)
+		return "", "", fmt.Errorf("repository: %q is in the workspace %q, but workspace is %q", shown, owner, mirror.RedactURL(workspace))
 	}
 	slug = strings.TrimSuffix(slug, ".git")
 	if err := checkName(owner, slug); err != nil {
@@ -108,7 +108,7 @@ func split(path string) []string {
 func checkName(workspace, slug string) error {
 	for _, n := range []struct{ key, value string }{{"workspace", workspace}, {"repository", slug}} {
 		if !mirror.ValidName(n.value) {
-			return fmt.Errorf("%s: %q: want letters, digits and _ . - only, as in https://bitbucket.org/{workspace}/{repository}", n.key, n.value)
+			return fmt.Errorf("%s: %q: want letters, digits and _ . - only, as in https://bitbucket.org/{workspace}/{repository}", n.key, mirror.RedactURL(n.value))
 		}
 	}
 	return nil

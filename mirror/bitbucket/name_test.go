@@ -59,6 +59,8 @@ func TestParseRepositoryNameErrors(t *testing.T) {
 		{"you:p4ss@bitbucket.org/a b/c/d", "", "letters, digits"},
 		{"file:///srv/repo.git", "", "want a slug"},
 		{"https://you:p4ss@%zz/", "", "want a slug"},
+		{"webrix-sync", "https://you:p4ss@bitbucket.org/acme", "letters, digits"},
+		{"acme/webrix-sync", "https://you:p4ss@bitbucket.org/acme", "but workspace is"},
 	} {
 		_, _, err := bitbucket.ParseRepositoryName(tt.repository, tt.workspace)
 		if err == nil || !strings.Contains(err.Error(), tt.says) {
