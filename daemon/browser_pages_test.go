@@ -118,6 +118,43 @@ func TestBrowserDecides(t *testing.T) {
 	})
 }
 
+// A conflict is looked at closely, and written as it is to be; of a skill, too.
+func TestBrowserEditsAConflict(t *testing.T) {
+	eachBrowser(t, nil, func(b *browser) {
+		w := b.w
+		const skill = "---\nname: review\ndescription: Reviews.\n---\nLook %s.\n"
+		w.commit(bitbuckettest.Write("commands/greet.json", `{"slug":"greet","name":"Greet","prompt":"Hello"}`),
+			bitbuckettest.Write("skills/review/SKILL.md", fmt.Sprintf(skill, "once")))
+		w.synced()
+		w.apart(func() {
+			w.exec("UPDATE commands SET prompt = 'From the database', description = 'Only here'")
+			w.call("PUT", "skills/review", object{"slug": "review", "files": []object{{"path": "SKILL.md", "content": fmt.Sprintf(skill, "twice")}}})
+		}, bitbuckettest.Write("commands/greet.json", `{"slug":"greet","name":"Greet all","prompt":"From git"}`),
+			bitbuckettest.Write("skills/review/SKILL.md", fmt.Sprintf(skill, "three times")))
+		w.synced()
+
+		b.open("/organizations/acme/conflicts")
+		b.signIn(adminToken)
+		b.sees("command greet", "skill review")
+		b.press("command greet")
+		b.sees("What the database changed", `+   "prompt": "From the database"`, `+   "description": "Only here"`, `+   "name": "Greet all"`, "git's side won")
+		b.shots("conflict")
+		b.replace("#document", `"From git"`, `"From both"`)
+		b.press("Save it so")
+		b.seesNot("command greet")
+		w.eventually("what was written is on the branch", func() bool {
+			return w.branchHas("commands/greet.json", `"From both"`) && w.branchHas("commands/greet.json", "Only here")
+		})
+
+		b.press("skill review")
+		b.sees("+ Look twice.", "+ Look three times.")
+		b.replace(`[data-file="SKILL.md"]`, "Look three times.", "Look two or three times.")
+		b.press("Save it so")
+		b.sees("There are no open conflicts.")
+		w.eventually("what was written is on the branch", func() bool { return w.branchHas("skills/review/SKILL.md", "two or three") })
+	})
+}
+
 // An organization is connected in the browser: what is wrong is said at its field, and each
 // step of the test is told.
 func TestBrowserConnects(t *testing.T) {

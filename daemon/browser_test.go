@@ -16,8 +16,6 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-
-	"github.com/confmirror/confmirror/db/dbtest"
 )
 
 // patience is how long a page may take to show what happened.
@@ -37,7 +35,7 @@ type browser struct {
 func eachBrowser(t *testing.T, prepare func(w *world), test func(b *browser)) {
 	t.Helper()
 	t.Parallel()
-	w := newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)})
+	w := newWorld(t, migrated.SQLite(t))
 	if prepare != nil {
 		prepare(w)
 	}

@@ -10,14 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/confmirror/confmirror/db/dbtest"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
 // damagedWorld is a world that compares everything each second: damage that no run
 // meets is found by that.
 func damagedWorld(t *testing.T) *world {
-	w := newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)})
+	w := newWorld(t, migrated.SQLite(t))
 	w.config.Sync.Audit = "@every 1s"
 	w.start()
 	w.insert("toolkits", "slug", "'a'", "name", "'A'")

@@ -222,7 +222,7 @@ func TestDatabaseServerCrashes_S3(t *testing.T) {
 // reading goes on, and nothing is lost.
 func TestDatabaseLockedForLong_S3(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	w := newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)})
+	w := newWorld(t, migrated.SQLite(t))
 	w.start()
 	w.insert("toolkits", "slug", "'a'", "name", "'A'")
 	w.synced()

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/confmirror/confmirror/db/dbtest"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
 
@@ -137,7 +136,7 @@ func TestDiskOfTheClones_P5(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, dbtest.Target{Dialect: "postgres", URL: dbtest.Postgres(t), DataDir: t.TempDir()})
+			w := newWorld(t, migrated.Postgres(t))
 			d := newDisk(t, filepath.Join(w.config.DataDir, "clones"), 2<<20)
 			w.start()
 			w.insert("toolkits", "slug", "'a'", "name", "'A'")
@@ -173,7 +172,7 @@ func TestDiskOfTheClones_P5(t *testing.T) {
 
 // The embedded database's disk may be full, too.
 func TestDiskOfTheDatabase(t *testing.T) {
-	target := dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)}
+	target := migrated.SQLite(t)
 	d := newDisk(t, target.DataDir, 16<<20)
 	d.must(os.Symlink(t.TempDir(), filepath.Join(target.DataDir, "clones"))) // these have room
 	w := newWorld(t, target)

@@ -29,7 +29,7 @@ func eachHistory(t *testing.T, kinds []*modelKind, play func(h *history) *tally)
 		set("rapid.checks", "50")
 		set("rapid.seed", "20261122")
 	}
-	dbtest.Each(t, func(t *testing.T, target dbtest.Target) {
+	migrated.Each(t, func(t *testing.T, target dbtest.Target) {
 		t.Parallel() // most of the time is waited for others
 		w := newWorld(t, target)
 		var total tally

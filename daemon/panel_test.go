@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/confmirror/confmirror/db/dbtest"
 )
 
 // visitor is a browser as far as HTTP tells.
@@ -161,7 +159,7 @@ func TestPagesStandAlone(t *testing.T) {
 
 // Assets are kept by browsers for as long as their address names this version.
 func TestAssets(t *testing.T) {
-	w := newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)})
+	w := newWorld(t, migrated.SQLite(t))
 	w.start()
 	v := w.visitor()
 	_, body := v.page("GET", "/sign-in", nil)
@@ -185,7 +183,7 @@ func TestAssets(t *testing.T) {
 
 // A document is checked while it is typed: for who is signed in, and without storing it.
 func TestCheckWhileTyping(t *testing.T) {
-	w := newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)})
+	w := newWorld(t, migrated.SQLite(t))
 	w.start()
 	v := w.visitor()
 	check := func(kind, text string, headers ...string) (int, string) {

@@ -3,14 +3,13 @@ package daemon_test
 import (
 	"testing"
 
-	"github.com/confmirror/confmirror/db/dbtest"
 	"github.com/confmirror/confmirror/mirror"
 )
 
 // What becomes of a proposal is heard at once, whichever daemon the delivery comes to and
 // whatever else has set off the run.
 func TestDeclineIsHeardThroughAnotherDaemon(t *testing.T) {
-	holder := newWorld(t, dbtest.Target{Dialect: "postgres", URL: dbtest.Postgres(t), DataDir: t.TempDir()})
+	holder := newWorld(t, migrated.Postgres(t))
 	byPullRequest(holder)
 	holder.start()
 	other := *holder

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/confmirror/confmirror/db/dbtest"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
@@ -186,7 +185,7 @@ func TestPushesWhileTheDaemonWasDown(t *testing.T) {
 
 // Deliveries to a daemon that does not hold the mirror count like any.
 func TestDeliveriesToAnotherDaemon(t *testing.T) {
-	target := dbtest.Target{Dialect: "postgres", URL: dbtest.Postgres(t), DataDir: t.TempDir()}
+	target := migrated.Postgres(t)
 	clock := &clockwork{start: time.Now()}
 	w := newWorld(t, target)
 	mayMakeHooks(w)

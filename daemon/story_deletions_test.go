@@ -144,9 +144,9 @@ func TestAnEmptyDatabaseNeverEmptiesGit_D2(t *testing.T) {
 // freshTarget is another, empty database of the same kind.
 func freshTarget(w *world) dbtest.Target {
 	if w.isPostgres() {
-		return dbtest.Target{Dialect: "postgres", URL: dbtest.Postgres(w.t), DataDir: w.t.TempDir()}
+		return migrated.Postgres(w.t)
 	}
-	return dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(w.t)}
+	return migrated.SQLite(w.t)
 }
 
 // TestDeletionsKeepCredentials_D6: what the mirror knows nothing of is never touched: a

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/confmirror/confmirror/db/dbtest"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
@@ -151,7 +150,7 @@ func TestAnotherBranchIsAFirstConnection_D3(t *testing.T) {
 }
 
 func TestTwoDaemonsOnOneDatabase_L10(t *testing.T) {
-	target := dbtest.Target{Dialect: "postgres", URL: dbtest.Postgres(t), DataDir: t.TempDir()}
+	target := migrated.Postgres(t)
 	first := newWorld(t, target)
 	first.start()
 	second := *first
@@ -173,7 +172,7 @@ func TestTwoDaemonsOnOneDatabase_L10(t *testing.T) {
 }
 
 func TestSecondDaemonOnOneDataDirIsRefused(t *testing.T) {
-	w := newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)})
+	w := newWorld(t, migrated.SQLite(t))
 	w.start()
 	if err := w.newDaemon(nil).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "data_dir") {
 		t.Errorf("got %v", err)

@@ -87,11 +87,21 @@ func eachWorld(t *testing.T, prepare func(w *world), test func(w *world)) {
 	})
 }
 
+// migrated is what tests start from.
+var migrated = dbtest.Template{Prepare: func(target dbtest.Target) error {
+	d, err := db.Open(context.Background(), db.Options{URL: target.URL, DataDir: target.DataDir})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Migrate(context.Background())
+}}
+
 // each runs a test on both databases, beside others: most of its time is waiting.
 func each(t *testing.T, test func(t *testing.T, target dbtest.Target)) {
 	t.Helper()
 	t.Parallel()
-	dbtest.Each(t, test)
+	migrated.Each(t, test)
 }
 
 func newWorld(t *testing.T, target dbtest.Target) *world {

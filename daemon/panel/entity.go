@@ -2,6 +2,7 @@ package panel
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 )
 
 type entityBody struct {
+	API        string // the kind's address in the API
 	Kind       document.Kind
 	Slug       string
 	*db.Entity // nil: there is none now
@@ -20,6 +22,8 @@ type entityBody struct {
 	Files []skillFile
 	// Begun is a document to begin with.
 	Begun bool
+	// Conflict is put away when the entity is saved; nil: none.
+	Conflict *conflictBody
 }
 
 // skillFile is one of a skill's files, as far as it can be shown and edited here.
@@ -45,7 +49,13 @@ func (p *Panel) entity(v *visit) (*page, error) {
 	case err != nil:
 		return nil, err
 	}
-	body.Entity = row
+	shown.Body = edited(v.organization, row)
+	return shown, nil
+}
+
+// edited is an entity to edit.
+func edited(o *db.Organization, row *db.Entity) entityBody {
+	body := entityBody{API: apiOf(o, row.Document.Kind), Kind: row.Document.Kind, Slug: row.Document.Slug, Entity: row}
 	if body.Kind == document.Skills {
 		for _, f := range row.Document.Files {
 			file := skillFile{Path: f.Path, Size: len(f.Content), IsText: f.IsText() && len(f.Content) <= maxShown}
@@ -57,8 +67,12 @@ func (p *Panel) entity(v *visit) (*page, error) {
 	} else {
 		body.Text = string(document.Encode(web.ShowSecrets(row)))
 	}
-	shown.Body = body
-	return shown, nil
+	return body
+}
+
+// apiOf is a kind's address in the API.
+func apiOf(o *db.Organization, kind document.Kind) string {
+	return fmt.Sprintf("/api/v1/organizations/%s/%s", o.Slug, kind)
 }
 
 // begun is what a new entity begins as.
@@ -76,6 +90,7 @@ func (p *Panel) newEntity(v *visit) (*page, error) {
 	if !body.Kind.Valid() {
 		return nil, errNoPage
 	}
+	body.API = apiOf(v.organization, body.Kind)
 	if body.Text = begun[body.Kind]; body.Kind == document.Skills {
 		body.Files = []skillFile{{Path: document.SkillFile, Text: body.Text, IsText: true}}
 	}

@@ -44,6 +44,7 @@ func New(o Options) *Panel {
 		"GET /{$}":                                            (*Panel).home,
 		"GET /organizations/{org}":                            (*Panel).overview,
 		"GET /organizations/{org}/conflicts":                  (*Panel).conflicts,
+		"GET /organizations/{org}/conflicts/{id}":             (*Panel).conflict,
 		"GET /organizations/{org}/held":                       (*Panel).held,
 		"GET /organizations/{org}/activity":                   (*Panel).activity,
 		"GET /organizations/{org}/runs/{run}":                 (*Panel).run,

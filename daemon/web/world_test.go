@@ -39,16 +39,26 @@ type world struct {
 	log    *buffer
 }
 
+// migrated is what tests start from.
+var migrated = dbtest.Template{Prepare: func(target dbtest.Target) error {
+	d, err := db.Open(context.Background(), db.Options{URL: target.URL, DataDir: target.DataDir})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Migrate(context.Background())
+}}
+
 // each runs a test on both databases.
 func each(t *testing.T, test func(w *world)) {
 	t.Helper()
-	dbtest.Each(t, func(t *testing.T, target dbtest.Target) { test(newWorld(t, target, nil)) })
+	migrated.Each(t, func(t *testing.T, target dbtest.Target) { test(newWorld(t, target, nil)) })
 }
 
 // embedded is a world for what does not depend on the database.
 func embedded(t testing.TB, change func(*Options)) *world {
 	t.Helper()
-	return newWorld(t, dbtest.Target{Dialect: "sqlite", DataDir: dbtest.SQLite(t)}, change)
+	return newWorld(t, migrated.SQLite(t), change)
 }
 
 func newWorld(t testing.TB, target dbtest.Target, change func(*Options)) *world {

@@ -116,6 +116,12 @@ document.addEventListener("submit", async (event) => {
       return;
     }
     for (const area of form.querySelectorAll("textarea")) area.defaultValue = area.value;
+    if (form.dataset.resolve) {
+      // The side that has won has it all: taking it changes nothing any more.
+      await fetch(form.dataset.resolve, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ take: form.dataset.take }) });
+      location.assign(form.dataset.to);
+      return;
+    }
     const at = `${location.pathname.replace(/\/(new|entities\/.*)$/, "")}/entities/${form.dataset.at.split("/").pop()}/${said.slug}`;
     if (at !== location.pathname) {
       location.assign(at);

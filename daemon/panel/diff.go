@@ -1,0 +1,137 @@
+package panel
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// difference is one file's.
+type difference struct {
+	File  string // of a skill
+	Lines []diffLine
+}
+
+type diffLine struct{ Tone, Text string }
+
+// differences are those of the files of two sides.
+func differences(before, after []document.File) []difference {
+	var all []difference
+	for _, name := range names(before, after) {
+		if d := differenceOf(name, find(before, name), find(after, name)); len(d.Lines) > 0 {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// filesOf are a document's files; one that is a single file has no name.
+func filesOf(d *document.Document) []document.File {
+	if d.Kind == document.Skills {
+		return d.Files
+	}
+	return []document.File{{Content: document.Encode(d)}}
+}
+
+// withoutSecrets is a document whose secret entries have no values, whatever it says.
+func withoutSecrets(d *document.Document, secrets map[string]bool) *document.Document {
+	d = d.Clone()
+	for _, key := range []string{"env", "headers"} {
+		entries, _ := d.Fields[key].(map[string]any)
+		for name, value := range entries {
+			entry, ok := value.(map[string]any)
+			_, secret := secrets[key+"/"+name]
+			switch {
+			case ok && (secret || entry["secret"] == true):
+				delete(entry, "value")
+			case secret:
+				entries[name] = "(not shown: it is a secret)"
+			}
+		}
+	}
+	return d
+}
+
+// names are those of the files of either side, sorted.
+func names(sides ...[]document.File) []string {
+	var all []string
+	for _, files := range sides {
+		for _, f := range files {
+			all = append(all, f.Path)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func find(files []document.File, name string) *document.File {
+	if i := slices.IndexFunc(files, func(f document.File) bool { return f.Path == name }); i >= 0 {
+		return &files[i]
+	}
+	return nil
+}
+
+// differenceOf compares one file, which either side may lack; equal ones differ in no line.
+func differenceOf(name string, from, to *document.File) difference {
+	d := difference{File: name}
+	before, after := textOf(from), textOf(to)
+	switch {
+	case from != nil && to != nil && string(from.Content) == string(to.Content):
+		if from.Executable != to.Executable {
+			d.Lines = []diffLine{{Text: "executable on one side only"}}
+		}
+	case before == nil || after == nil, *before == *after:
+		d.Lines = []diffLine{{"bad", "− " + size(from)}, {"good", "+ " + size(to)}}
+	default:
+		d.Lines = diffLines(*before, *after)
+	}
+	return d
+}
+
+// textOf is a file as far as it can be shown line by line; one that is not there is empty.
+func textOf(f *document.File) *string {
+	text := ""
+	if f != nil {
+		if !f.IsText() || len(f.Content) > maxShown {
+			return nil
+		}
+		text = string(f.Content)
+	}
+	return &text
+}
+
+func size(f *document.File) string {
+	if f == nil {
+		return "nothing"
+	}
+	return count(len(f.Content), "byte", "bytes")
+}
+
+// diffLines are what was taken away and what came, each with a few lines around it.
+func diffLines(before, after string) []diffLine {
+	unified, err := udiff.ToUnifiedDiff("", "", before, udiff.Lines(before, after), udiff.DefaultContextLines)
+	if err != nil { // edits that do not fit their own text
+		return []diffLine{{Text: err.Error()}}
+	}
+	var lines []diffLine
+	for i, hunk := range unified.Hunks {
+		if i > 0 {
+			lines = append(lines, diffLine{Text: "⋯"})
+		}
+		for _, line := range hunk.Lines {
+			text := strings.TrimRight(line.Content, "\r\n")
+			switch line.Kind {
+			case udiff.Delete:
+				lines = append(lines, diffLine{"bad", "− " + text})
+			case udiff.Insert:
+				lines = append(lines, diffLine{"good", "+ " + text})
+			default:
+				lines = append(lines, diffLine{"", "  " + text})
+			}
+		}
+	}
+	return lines
+}
