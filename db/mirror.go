@@ -110,7 +110,7 @@ func (d *DB) Identify(ctx context.Context, m *mirror.Mirror, identity mirror.Ide
 			"updated_at":           d.now(),
 		}
 		if c.Identity != key {
-			set["cursor_commit"], set["remote_seen"], set["imported_from"], set["proposed"] = "", "", noImports, nil
+			set["cursor_commit"], set["remote_seen"], set["behind_since"], set["imported_from"], set["proposed"] = "", "", nil, noImports, nil
 			// They were rejected in another place.
 			if err := tx.Where("organization_id = ?", m.OrganizationID).Delete(&rejectedRow{}).Error; err != nil {
 				return err

@@ -28,6 +28,7 @@ type connectionRow struct {
 	ResolvedBranch             string
 	CursorCommit               string
 	RemoteSeen                 string
+	BehindSince                timestamp
 	ImportedFrom               string // JSON array of commits; see import_from.go
 	PlannedBy                  string
 	Proposed                   jsonColumn

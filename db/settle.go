@@ -62,6 +62,7 @@ func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) e
 	set := map[string]any{
 		"cursor_commit": string(s.Cursor),
 		"remote_seen":   string(s.RemoteSeen),
+		"behind_since":  nil,
 		"imported_from": importsFrom(s.ImportedFrom),
 		"planned_by":    s.PlannedBy,
 		"state":         string(s.State.Name),
@@ -69,6 +70,9 @@ func (d *DB) settleMirror(tx *gorm.DB, m *mirror.Mirror, s *mirror.Settlement) e
 		"conditions":    nil,
 		"proposed":      nil,
 		"covered":       clause.Expr{SQL: "CASE WHEN covered < ? THEN ? ELSE covered END", Vars: []any{s.Covered, s.Covered}},
+	}
+	if s.RemoteSeen != s.Cursor {
+		set["behind_since"] = clause.Expr{SQL: "coalesce(behind_since, " + d.sqlNow() + ")"}
 	}
 	if s.State.Detail != nil {
 		set["detail"] = encode(s.State.Detail)

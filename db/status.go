@@ -26,6 +26,8 @@ type Status struct {
 	Cursor         mirror.Hash // the last settled commit
 	RemoteSeen     mirror.Hash // the branch's head when it was last looked at
 	Pending        int         // entities with captured changes; maxPending stands for more
+	PendingSince   *time.Time  // when the oldest of them was made
+	BehindSince    *time.Time  // since when the branch has had what is not imported
 	Errors         int         // entities and files with an error
 	Conflicts      int         // open ones
 	Held           int         // deletions that wait for a person
@@ -61,6 +63,7 @@ func (d *DB) Status(ctx context.Context, organizationID string) (*Status, error)
 		row := &rows[0].Connection
 		s.Paused, s.DisconnectedAt = row.Paused, row.DisconnectedAt.ptr()
 		s.Identity, s.Cursor, s.RemoteSeen = parseIdentity(row.Identity), mirror.Hash(row.CursorCommit), mirror.Hash(row.RemoteSeen)
+		s.BehindSince = row.BehindSince.ptr()
 		s.Requested, s.Covered = row.Requested, row.Covered
 		if rows[0].Alive {
 			s.Holder = row.Holder
@@ -77,16 +80,21 @@ func (d *DB) Status(ctx context.Context, organizationID string) (*Status, error)
 // count fills in the numbers and the last run.
 func (d *DB) count(tx *gorm.DB, s *Status) error {
 	id := s.OrganizationID
-	var counts struct{ Pending, Rejected, Conflicts, Held int }
+	var counts struct {
+		Pending, Rejected, Conflicts, Held int
+		PendingSince                       timestamp
+	}
 	err := tx.Raw(`SELECT
 		(SELECT count(*) FROM (SELECT DISTINCT kind, row_id FROM mirror_changes WHERE organization_id = ? LIMIT ?) AS changed) AS pending,
+		(SELECT captured_at FROM mirror_changes WHERE organization_id = ? AND id > 0 ORDER BY id LIMIT 1) AS pending_since,
 		(SELECT count(*) FROM rejected_files WHERE organization_id = ?) AS rejected,
 		(SELECT count(*) FROM conflicts WHERE organization_id = ? AND resolved_at IS NULL) AS conflicts`,
-		id, maxPending, id, id).Scan(&counts).Error
+		id, maxPending, id, id, id).Scan(&counts).Error
 	if err != nil {
 		return err
 	}
 	s.Pending, s.Errors, s.Conflicts = counts.Pending, counts.Rejected, counts.Conflicts
+	s.PendingSince = counts.PendingSince.ptr()
 	for _, kind := range document.Kinds {
 		var n int64
 		if err := tx.Table(tables[kind].name).Scopes(d.failing(id)).Count(&n).Error; err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"github.com/confmirror/confmirror/db/dbtest"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
 )
@@ -120,6 +121,41 @@ func TestStatusCounts(t *testing.T) {
 		run(t, d, "UPDATE toolkits SET git_integration = 'no json' WHERE organization_id = ?", id)
 		if s := status(t, d, id); s.Errors != 2 {
 			t.Errorf("errors %d", s.Errors)
+		}
+	})
+}
+
+// How far each side is behind is told by the age of the oldest thing that it lacks.
+func TestStatusTellsSinceWhen(t *testing.T) {
+	migrated.Each(t, func(t *testing.T, target dbtest.Target) {
+		w := newWorld(t, target)
+		id := w.mirror.OrganizationID
+		told := func() (pending, behind *time.Time) {
+			t.Helper()
+			s := status(t, w.db, id)
+			return s.PendingSince, s.BehindSince
+		}
+		w.settle(mirror.Settlement{Cursor: "a", RemoteSeen: "a", State: mirror.State{Name: mirror.StateOK}})
+		w.consumeAll()
+		if pending, behind := told(); pending != nil || behind != nil {
+			t.Errorf("in sync: %v, %v", pending, behind)
+		}
+		w.exec("INSERT INTO toolkits (organization_id, slug, name) VALUES (?, 'a', 'A')", id)
+		w.exec("UPDATE mirror_changes SET captured_at = " + w.db.sqlIn(-time.Hour))
+		w.exec("INSERT INTO toolkits (organization_id, slug, name) VALUES (?, 'b', 'B')", id)
+		w.settle(mirror.Settlement{Cursor: "a", RemoteSeen: "b", State: mirror.State{Name: mirror.StateOK}})
+		pending, behind := told()
+		if pending == nil || behind == nil || behind.Sub(*pending).Round(time.Minute) != time.Hour {
+			t.Fatalf("behind: %v, %v", pending, behind)
+		}
+		w.exec("UPDATE bitbucket_connections SET behind_since = " + w.db.sqlIn(-2*time.Hour))
+		w.settle(mirror.Settlement{Cursor: "a", RemoteSeen: "c", State: mirror.State{Name: mirror.StateOK}})
+		if _, longer := told(); longer == nil || behind.Sub(*longer).Round(time.Minute) != 2*time.Hour {
+			t.Errorf("further behind: %v", longer)
+		}
+		w.settle(mirror.Settlement{Cursor: "c", RemoteSeen: "c", State: mirror.State{Name: mirror.StateOK}})
+		if _, behind := told(); behind != nil {
+			t.Errorf("caught up: %v", behind)
 		}
 	})
 }

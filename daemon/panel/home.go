@@ -28,7 +28,9 @@ func (p *Panel) home(v *visit) (*page, error) {
 		return nil, err
 	}
 	if len(organizations) == 1 && cursor == "" {
-		v.organization = organizations[0]
+		if err := p.enter(v, organizations[0]); err != nil {
+			return nil, err
+		}
 		return p.overview(v)
 	}
 	body := homeBody{Next: next}

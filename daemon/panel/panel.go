@@ -148,12 +148,20 @@ func (p *Panel) answer(v *visit, handle handler) (*page, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.organization = o
-		if v.connection, err = p.db.Connection(v.Context(), o.ID); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
+		if err := p.enter(v, o); err != nil {
 			return nil, err
 		}
 	}
 	return handle(p, v)
+}
+
+// enter makes a page that of an organization.
+func (p *Panel) enter(v *visit, o *db.Organization) (err error) {
+	v.organization = o
+	if v.connection, err = p.db.Connection(v.Context(), o.ID); errors.Is(err, mirror.ErrNoMirror) {
+		return nil
+	}
+	return err
 }
 
 // show renders a page. It is rendered before anything is sent, so that what cannot be

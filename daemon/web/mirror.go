@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
@@ -16,6 +17,8 @@ type MirrorStatus struct {
 	SyncedCommit   mirror.Hash      `json:"synced_commit"`
 	RemoteCommit   mirror.Hash      `json:"remote_commit"`
 	PendingChanges int              `json:"pending_changes"`
+	PendingSince   *time.Time       `json:"pending_since"` // when the oldest of them was made
+	BehindSince    *time.Time       `json:"behind_since"`  // since when the branch has had what is not imported
 	Errors         int              `json:"errors"`
 	Conflicts      int              `json:"conflicts"`
 	Held           int              `json:"held"`
@@ -29,7 +32,8 @@ type MirrorStatus struct {
 func NewMirrorStatus(st *db.Status) MirrorStatus {
 	return MirrorStatus{
 		Organization: st.Organization, State: st.State.Name, Detail: st.State.Detail, Conditions: orEmpty(st.State.Conditions),
-		SyncedCommit: st.Cursor, RemoteCommit: st.RemoteSeen, PendingChanges: st.Pending, Errors: st.Errors, Conflicts: st.Conflicts,
+		SyncedCommit: st.Cursor, RemoteCommit: st.RemoteSeen, PendingChanges: st.Pending,
+		PendingSince: st.PendingSince, BehindSince: st.BehindSince, Errors: st.Errors, Conflicts: st.Conflicts,
 		Held: st.Held, Branch: st.Identity.Branch, PathPrefix: st.Identity.Prefix, Holder: st.Holder, LastRun: st.LastRun,
 	}
 }
