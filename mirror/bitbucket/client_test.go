@@ -116,7 +116,7 @@ func TestRESTAnswers(t *testing.T) {
 		{"429", "text/plain", 429, "Rate limit for this resource has been exceeded", mirror.CodeRateLimited, trans, "later"},
 		{"500 HTML", "text/html", 500, "<html>", mirror.CodeNetworkUnreachable, trans, "again"},
 		{"555", "application/json", 555, errorBody + `"Timeout"}}`, mirror.CodeNetworkUnreachable, trans, "again"},
-		{"200 HTML", "text/html", 200, "<html>", mirror.CodeNetworkUnreachable, trans, "again"},
+		{"200 HTML", "text/html", 200, "<html>", mirror.CodeNetworkUnreachable, trans, "check api_url"},
 		{"200 other JSON", "application/json", 200, `{"uuid":5}`, mirror.CodeNetworkUnreachable, trans, "again"},
 		{"200 nothing", "application/json", 200, `{}`, mirror.CodeNetworkUnreachable, trans, "again"},
 	} {

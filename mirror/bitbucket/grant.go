@@ -76,7 +76,7 @@ func (s *TokenSource) fetch(ctx context.Context) (token, error) {
 		return token{}, s.grantFault(answer, g, isJSON)
 	}
 	if len(g.AccessToken) > maxToken || strings.ContainsFunc(g.AccessToken, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
-		return token{}, unreachable("Bitbucket's token endpoint answered with something that is no token.", nil)
+		return token{}, somebodyElse("Bitbucket's token endpoint answered with something that is no token.", "oauth_url", mirror.DefaultOAuthURL, nil)
 	}
 	return newToken(g, asked), nil
 }

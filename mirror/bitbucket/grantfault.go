@@ -13,7 +13,8 @@ import (
 //	400 401 403 with a known error code     the settings are wrong: permanent
 //	404, other 4xx                          the endpoint's address is wrong: permanent
 //	429                                     rate limited
-//	5xx, HTML, redirects, broken JSON       passing
+//	5xx, errors that say so                 passing
+//	HTML, redirects, broken JSON            passing, or the address is wrong
 //
 // All sourced refusals are 400; 401 and 403 are what RFC 6749 would have.
 func (s *TokenSource) grantFault(answer *http.Response, g grantAnswer, isJSON bool) error {
@@ -25,7 +26,11 @@ func (s *TokenSource) grantFault(answer *http.Response, g grantAnswer, isJSON bo
 	switch {
 	case status == http.StatusTooManyRequests:
 		return rateLimited(retryAfter(answer.Header.Get("Retry-After"), s.now()), err)
-	case status >= 500 || status < 400:
+	case status >= 500:
+		return unreachable("Bitbucket's token endpoint does not work at the moment.", err)
+	case status >= 300 && status < 400:
+		return somebodyElse("Bitbucket's token endpoint redirects, and credentials are not sent there.", "oauth_url", mirror.DefaultOAuthURL, err)
+	case isJSON && (g.Error == "temporarily_unavailable" || g.Error == "server_error"): // RFC 6749, 4.1.2.1
 		return unreachable("Bitbucket's token endpoint does not work at the moment.", err)
 	case isJSON && g.Error != "":
 		return connectionFailed(s.grantRemedy(g), err)
@@ -33,7 +38,7 @@ func (s *TokenSource) grantFault(answer *http.Response, g grantAnswer, isJSON bo
 		return connectionFailed("There is no token endpoint at oauth_url; Bitbucket Cloud's is "+mirror.DefaultOAuthURL+".", err)
 	default:
 		// A proxy's or firewall's page, not Bitbucket's word on the consumer.
-		return unreachable("Bitbucket's token endpoint answered with something unexpected.", err)
+		return somebodyElse("Bitbucket's token endpoint answered with something unexpected.", "oauth_url", mirror.DefaultOAuthURL, err)
 	}
 }
 

@@ -160,5 +160,5 @@ func (w *wire) own(u *url.URL) bool {
 }
 
 func unexpected(err error) *mirror.Fault {
-	return unreachable("Bitbucket's REST interface answered with something unexpected.", err)
+	return somebodyElse("Bitbucket's REST interface answered with something unexpected.", "api_url", mirror.DefaultAPIURL, err)
 }

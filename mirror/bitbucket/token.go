@@ -3,6 +3,7 @@ package bitbucket
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -109,6 +110,9 @@ func (s *TokenSource) Token(ctx context.Context, refused mirror.Secret) (mirror.
 		return f.token.value, f.err
 	case <-ctx.Done():
 		s.leave(f)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return mirror.Secret{}, unreachable("Bitbucket's token endpoint did not answer in time.", ctx.Err())
+		}
 		return mirror.Secret{}, unreachable("The request for an access token was given up.", ctx.Err())
 	}
 }

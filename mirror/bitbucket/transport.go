@@ -93,6 +93,15 @@ func unreachable(message string, err error) *mirror.Fault {
 	}
 }
 
+// somebodyElse: what answered may be no Bitbucket, but a page of a proxy's, or of another
+// part of the host.
+func somebodyElse(message, setting, cloud string, err error) *mirror.Fault {
+	f := unreachable(message, err)
+	f.Remedy = "It will be tried again. If this lasts, check " + setting + " (Bitbucket Cloud's is " + cloud +
+		"). If that is right, a proxy or a firewall answers in Bitbucket's place: have the host let through, or name the proxy in HTTPS_PROXY."
+	return f
+}
+
 // rateLimited: after is 0 as a rule, Bitbucket does not promise a Retry-After.
 func rateLimited(after time.Duration, err error) *mirror.Fault {
 	return &mirror.Fault{

@@ -24,6 +24,15 @@ func networkFault(message string, err error) *mirror.Fault {
 	}
 }
 
+// somebodyElse: what answered may be no git server, but a page of a proxy's, or of another
+// part of the host.
+func somebodyElse(message string, err error) *mirror.Fault {
+	f := networkFault(message, err)
+	f.Remedy = "It is tried again by itself. If it lasts, check git_url: <git_url>/<workspace>/<repository>.git has to be what `git clone` takes (Bitbucket Cloud's git_url is " +
+		mirror.DefaultGitURL + ", a Data Center's ends in /scm). If that is right, a proxy or a firewall answers in the server's place."
+	return f
+}
+
 // unreachable wraps an error of the connection. A *url.Error repeats the whole
 // address, which is not needed.
 func unreachable(err error) error {
@@ -85,7 +94,7 @@ func refusal(a *answer, r *request) error {
 		f.RetryAfter = retryAfter(a.Response)
 		return f
 	case isRedirect(code):
-		return networkFault("The git server redirects.", cause)
+		return somebodyElse("The git server redirects.", cause)
 	default:
 		return networkFault(fmt.Sprintf("The git server answers %d %s.", code, http.StatusText(code)), cause)
 	}

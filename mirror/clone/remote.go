@@ -177,7 +177,7 @@ func checkType(a *answer) error {
 		return nil
 	}
 	a.Close()
-	return networkFault("The git server answers with something else than git (a web page or a proxy's login?).",
+	return somebodyElse("The git server answers with something else than git (a web page or a proxy's login?).",
 		fmt.Errorf("%w: content type %q", errAnswer, cleanText(mirror.Conceal(ct, a.sent...))))
 }
 

@@ -176,7 +176,7 @@ func (t *transport) do(ctx context.Context, r *request) (*answer, error) {
 			next, err := t.redirected(a, r)
 			a.Close()
 			if err != nil || hops == maxRedirects {
-				return nil, networkFault("The git server redirects to where a repository cannot be.", err)
+				return nil, somebodyElse("The git server redirects to where a repository cannot be.", err)
 			}
 			t.base = next
 			if a, err = t.send(ctx, r, t.base, renew); err != nil {
