@@ -140,7 +140,7 @@ func said(format string, args ...any) web.TestStep {
 // try adds a step: skipped if something that it needs did not succeed, else as do says.
 func (p *probe) try(ctx context.Context, name string, needs []string, do func() (web.TestStep, error)) {
 	if ctx.Err() != nil {
-		p.skip(name, "the time for the test is over")
+		p.skip(name, over(ctx))
 		return
 	}
 	for _, need := range needs {
@@ -152,6 +152,10 @@ func (p *probe) try(ctx context.Context, name string, needs []string, do func() 
 	step, err := do()
 	switch _, told := errors.AsType[*mirror.Fault](err); {
 	case err == nil:
+	case errors.Is(ctx.Err(), context.Canceled):
+		p.fail(name, &mirror.Fault{Code: mirror.CodeNetworkUnreachable, Message: "There was no answer yet when the test was interrupted.",
+			Remedy: "Test again.", Class: mirror.Transient, Err: err})
+		return
 	case ctx.Err() != nil && !told:
 		p.fail(name, &mirror.Fault{Code: mirror.CodeNetworkUnreachable, Message: "There was no answer within the time for the test.",
 			Remedy: "Try it again. If it lasts, something between this machine and the host swallows what is sent.", Class: mirror.Transient, Err: err})
@@ -162,6 +166,14 @@ func (p *probe) try(ctx context.Context, name string, needs []string, do func() 
 	}
 	step.Name, step.OK = name, true
 	p.result.Steps = append(p.result.Steps, step)
+}
+
+// over is why nothing more is tried.
+func over(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return "the test was interrupted"
+	}
+	return "the time for the test is over"
 }
 
 func (p *probe) fail(name string, f *mirror.Fault) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -241,13 +242,45 @@ func TestProbeTellsOfDeliveries(t *testing.T) {
 // A host that takes requests and answers none does not keep whoever asked.
 func TestProbeEndsInTime(t *testing.T) {
 	p := newProbed(t)
-	ctx, giveUp := context.WithCancel(t.Context())
-	undo := p.standIn.Inject(bitbuckettest.Fault{Stall: true, Do: giveUp}, bitbuckettest.EndpointFetchRefs, bitbuckettest.EndpointFetch)
+	ctx := &overdue{t.Context(), make(chan struct{})}
+	undo := p.standIn.Inject(bitbuckettest.Fault{Stall: true, Do: sync.OnceFunc(func() { close(ctx.over) })}, bitbuckettest.EndpointFetchRefs, bitbuckettest.EndpointFetch)
 	defer undo()
 	result := p.connector.Test(ctx, p.settings, Webhook{URL: p.webhook, Known: p.known, Gone: func() { p.gone++ }}, nil)
 	p.wants(result, map[string]string{"git": mirror.CodeNetworkUnreachable, "branch": "-", "write": "-", "webhook": "-", "delivery": "-"})
 	p.says(result, "git", "no answer within the time", "Try it again")
 	p.says(result, "delivery", "the time for the test is over", "")
+}
+
+// overdue is a context whose time is over when a test says so.
+type overdue struct {
+	context.Context
+	over chan struct{}
+}
+
+func (c *overdue) Done() <-chan struct{} { return c.over }
+
+func (c *overdue) Err() error {
+	select {
+	case <-c.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// Whoever interrupts a test is not told of hosts that are slow.
+func TestProbeInterrupted(t *testing.T) {
+	for name, stalled := range map[string]bitbuckettest.Endpoint{"token": bitbuckettest.EndpointToken, "repository": bitbuckettest.EndpointREST, "git": bitbuckettest.EndpointFetchRefs} {
+		t.Run(name, func(t *testing.T) {
+			p := newProbed(t)
+			ctx, interrupt := context.WithCancel(t.Context())
+			undo := p.standIn.Inject(bitbuckettest.Fault{Stall: true, Do: interrupt}, stalled, bitbuckettest.EndpointFetch)
+			defer undo()
+			result := p.connector.Test(ctx, p.settings, Webhook{URL: p.webhook, Known: p.known, Gone: func() { p.gone++ }}, nil)
+			p.says(result, name, "when the test was interrupted", "Test again")
+			p.says(result, "delivery", "the test was interrupted", "")
+		})
+	}
 }
 
 // admitted is the connection of a consumer that may read all that REST has.

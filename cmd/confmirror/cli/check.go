@@ -60,6 +60,9 @@ func (p *Program) check(ctx context.Context, organization string, asJSON bool) e
 	list := []checked{}
 	status := exitDone
 	for _, t := range targets {
+		if ctx.Err() != nil {
+			break
+		}
 		webhook, apart := known(t.organization)
 		tested := connector.Test(ctx, t.settings, webhook, apart)
 		if !tested.OK {
@@ -75,6 +78,9 @@ func (p *Program) check(ctx context.Context, organization string, asJSON bool) e
 		if err := p.printJSON(map[string]any{"checks": list}); err != nil {
 			return err
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	return result(status)
 }
