@@ -2,6 +2,8 @@ package daemon_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -132,6 +134,52 @@ func TestBrowserEditsASkill(t *testing.T) {
 		b.press("Create")
 		b.sees("skill fresh")
 		w.eventually("the skill is on the branch", func() bool { return w.branchHas("skills/fresh/SKILL.md", "name: fresh") })
+	})
+}
+
+// A skill's files come, go and move with it, whatever they are.
+func TestBrowserChangesASkillsFiles(t *testing.T) {
+	eachBrowser(t, nil, func(b *browser) {
+		w := b.w
+		w.commit(bitbuckettest.Write("skills/review/SKILL.md", "---\nname: review\ndescription: Reviews.\n---\nLook.\n"),
+			bitbuckettest.Write("skills/review/old.txt", "old"), bitbuckettest.Write("skills/review/run.sh", "#!/bin/sh\n"))
+		w.synced()
+		font := filepath.Join(t.TempDir(), "font.ttf")
+		w.must(os.WriteFile(font, []byte("\x00\xff\xfe"), 0o600))
+
+		b.open("/organizations/acme/entities/skills/review")
+		b.signIn(adminToken)
+		b.do(chromedp.SetValue(chromedp.CSS("#new-path"), "run.sh"))
+		b.press("Write it here")
+		b.sees("run.sh is there already.")
+		b.do(chromedp.SetValue(chromedp.CSS("#new-path"), "docs/how.md"))
+		b.press("Write it here")
+		b.do(chromedp.SendKeys(chromedp.CSS(`[data-file="docs/how.md"]`), "How"))
+		b.do(chromedp.SetValue(chromedp.CSS("#new-path"), "assets/font.ttf"), chromedp.SetUploadFiles(chromedp.CSS("#upload"), []string{font}))
+		b.sees("assets/font.ttf, 3 bytes")
+		b.do(chromedp.Click(chromedp.CSS(`[aria-label="Remove old.txt"]`)), chromedp.Click(chromedp.CSS(`[data-path="run.sh"] [data-executable]`)))
+		b.until(`document.querySelector('[aria-label="Keep old.txt"]')`)
+		b.shots("skill-files")
+		b.press("Save")
+		b.until(`!document.querySelector('[data-path="old.txt"], .file.new') && document.querySelector('[data-path="run.sh"] [data-executable]').checked`)
+		b.sees("docs/how.md", "assets/font.ttf", "3 bytes; it is kept as it is")
+		w.synced()
+		files := w.files()
+		if _, there := files["skills/review/old.txt"]; there || files["skills/review/docs/how.md"] != "How" || files["skills/review/assets/font.ttf"] != "\x00\xff\xfe" {
+			t.Errorf("%q", files)
+		}
+		_, row := w.call("GET", "skills/review", nil)
+		if stored := fmt.Sprint(row["files"]); !strings.Contains(stored, "executable:true path:run.sh") {
+			t.Errorf("run.sh cannot be run: %s", stored)
+		}
+
+		b.replace(`[data-file="SKILL.md"]`, "name: review", "name: audit")
+		b.do(chromedp.SetValue(chromedp.CSS("#slug"), "audit"))
+		b.press("Save")
+		b.sees("skill audit")
+		w.eventually("the directory is renamed", func() bool {
+			return w.branchHas("skills/audit/docs/how.md", "How") && !w.branchHas("skills/review/SKILL.md", "")
+		})
 	})
 }
 

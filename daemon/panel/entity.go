@@ -30,6 +30,7 @@ type entityBody struct {
 type skillFile struct {
 	Path, Text string
 	IsText     bool
+	Executable bool
 	Size       int
 }
 
@@ -58,7 +59,7 @@ func edited(o *db.Organization, row *db.Entity) entityBody {
 	body := entityBody{API: apiOf(o, row.Document.Kind), Kind: row.Document.Kind, Slug: row.Document.Slug, Entity: row}
 	if body.Kind == document.Skills {
 		for _, f := range row.Document.Files {
-			file := skillFile{Path: f.Path, Size: len(f.Content), IsText: f.IsText() && len(f.Content) <= maxShown}
+			file := skillFile{Path: f.Path, Size: len(f.Content), Executable: f.Executable, IsText: f.IsText() && len(f.Content) <= maxShown}
 			if file.IsText {
 				file.Text = string(f.Content)
 			}

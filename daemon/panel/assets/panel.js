@@ -74,20 +74,91 @@ document.addEventListener("input", (event) => {
 // fileText is an edited file with the line ends that it had: a browser makes them all alike.
 const fileText = (area, was) => was.includes("\r\n") ? area.value.replaceAll("\n", "\r\n") : area.value;
 
-// skill is the document to save: the files of the stored one, with those that were edited.
+// skill is the document to save: the stored one's files but for those that were removed, and
+// those that are new or were edited as they are here.
 async function skill(form) {
-  const areas = [...form.querySelectorAll("textarea[data-file]")];
-  if ("begun" in form.dataset) {
-    return { slug: form.elements.slug.value, files: areas.map((area) => ({ path: area.dataset.file, content: area.value })) };
+  let stored = { slug: "", files: [] };
+  if (!("begun" in form.dataset)) stored = await (await fetch(`${form.dataset.at}/${form.dataset.slug}`)).json();
+  const files = [];
+  for (const place of form.querySelectorAll(".file:not(.removed)")) {
+    const { path } = place.dataset;
+    const was = stored.files.find((file) => file.path === path);
+    const file = { ...was, path, ...place.uploaded };
+    const area = place.querySelector("textarea");
+    if (area && (!was || area.value !== area.defaultValue)) file.content = fileText(area, was?.content ?? "");
+    const executable = place.querySelector("[data-executable]");
+    if (executable) file.executable = executable.checked;
+    files.push(file);
   }
-  const answer = await fetch(`${form.dataset.at}/${form.dataset.slug}`);
-  const { slug, files } = await answer.json();
-  for (const area of areas) {
-    const file = files.find((file) => file.path === area.dataset.file);
-    if (file && area.value !== area.defaultValue) file.content = fileText(area, file.content);
-  }
-  return { slug, files };
+  return { slug: form.elements.slug?.value ?? stored.slug, files };
 }
+
+// addFile makes room for a new file: to write it, or to tell of an uploaded one.
+function addFile(form, path, uploaded) {
+  const taken = [...form.querySelectorAll(".file")].some((place) => place.dataset.path === path);
+  if (!path || taken) {
+    notice(path ? `${path} is there already.` : "A file needs a path.", true);
+    form.querySelector("#new-path").focus();
+    return;
+  }
+  const place = document.createElement("div");
+  place.className = "file new";
+  place.dataset.path = path;
+  const label = place.appendChild(document.createElement("label"));
+  label.append(path);
+  if (uploaded) {
+    place.uploaded = uploaded.content;
+    label.append(`, ${uploaded.size} bytes`);
+  } else {
+    const area = label.appendChild(document.createElement("textarea"));
+    area.dataset.file = path;
+    area.rows = 8;
+    area.spellcheck = false;
+  }
+  const actions = place.appendChild(document.createElement("p"));
+  actions.className = "actions";
+  const check = actions.appendChild(document.createElement("label"));
+  check.className = "check";
+  const box = check.appendChild(document.createElement("input"));
+  box.type = "checkbox";
+  box.dataset.executable = "";
+  check.append(" executable");
+  const remove = actions.appendChild(document.createElement("button"));
+  remove.type = "button";
+  remove.dataset.remove = "";
+  remove.setAttribute("aria-label", `Remove ${path}`);
+  remove.textContent = "Remove";
+  form.querySelector(".add").before(place);
+  form.querySelector("#new-path").value = "";
+  place.querySelector("textarea")?.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const form = event.target.closest(".entity");
+  if (event.target.matches("[data-add]")) addFile(form, form.querySelector("#new-path").value.trim());
+  if (!event.target.matches("[data-remove]")) return;
+  const place = event.target.closest(".file");
+  if (place.matches(".new")) {
+    place.remove();
+    return;
+  }
+  const removed = place.classList.toggle("removed");
+  event.target.textContent = removed ? "Keep" : "Remove";
+  event.target.setAttribute("aria-label", `${event.target.textContent} ${place.dataset.path}`);
+});
+
+document.addEventListener("change", async (event) => {
+  if (event.target.id !== "upload") return;
+  const form = event.target.closest(".entity");
+  const [file] = event.target.files;
+  if (!file) return;
+  const path = form.querySelector("#new-path").value.trim() || file.name;
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let binary = "";
+  for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  addFile(form, path, { size: bytes.length, content: { content_base64: btoa(binary) } });
+  event.target.value = "";
+});
 
 // An entity is saved as a whole, and only if nobody else did since.
 document.addEventListener("submit", async (event) => {
@@ -122,8 +193,10 @@ document.addEventListener("submit", async (event) => {
       location.assign(form.dataset.to);
       return;
     }
+    const others = form.querySelectorAll(".file.new, .file.removed");
+    for (const place of others) place.classList.remove("new", "removed");
     const at = `${location.pathname.replace(/\/(new|entities\/.*)$/, "")}/entities/${form.dataset.at.split("/").pop()}/${said.slug}`;
-    if (at !== location.pathname) {
+    if (at !== location.pathname || others.length) { // another page, or one with other files
       location.assign(at);
       return;
     }
@@ -138,7 +211,8 @@ document.addEventListener("submit", async (event) => {
 
 // Who leaves a page with an edit that is not saved is asked.
 addEventListener("beforeunload", (event) => {
-  if ([...document.querySelectorAll(".entity textarea")].some((area) => area.value !== area.defaultValue)) event.preventDefault();
+  if ([...document.querySelectorAll(".entity textarea")].some((area) => area.value !== area.defaultValue) ||
+    document.querySelector(".entity .file.new, .entity .file.removed")) event.preventDefault();
 });
 
 document.addEventListener("click", async (event) => {
