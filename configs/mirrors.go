@@ -72,11 +72,7 @@ func (l *loader) validateMirrors() {
 // sameHost refuses a repository's URL on another host than the one that git asks:
 // its workspace and slug alone would be looked for at the wrong place.
 func (l *loader) sameHost(key string, m *MirrorConfig) {
-	repository, err := url.Parse(strings.TrimSpace(m.Repository))
-	if err != nil || repository.Host == "" {
-		return
-	}
-	if git, err := url.Parse(m.GitURL); err == nil && !strings.EqualFold(git.Hostname(), repository.Hostname()) {
+	if git, err := url.Parse(m.GitURL); err == nil && bitbucket.Elsewhere(m.Repository, m.GitURL) {
 		l.invalid(join(key, "repository"), `%s: git_url is on another host, %s; expected git_url, api_url and oauth_url of the repository's host (api_url: "" for a plain git host)`, quote(mirror.RedactURL(m.Repository)), git.Host)
 	}
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/confmirror/confmirror/db"
@@ -67,7 +66,7 @@ func (s *Server) readConnection(f form, stored *db.ConnectionInfo) (db.Connectio
 			r.problem(key, message)
 		}
 	}
-	if repository, _, _ := f.text("repository"); elsewhere(repository, w.GitURL) {
+	if repository, _, _ := f.text("repository"); bitbucket.Elsewhere(repository, w.GitURL) {
 		r.problem("repository", "git_url is on another host; expected git_url, api_url and oauth_url of the repository's host")
 	}
 	if len(r.problems) > 0 {
@@ -85,17 +84,6 @@ func fillKept(s *mirror.Settings, w db.ConnectionWrite, stored *db.ConnectionInf
 	if w.KeepAccessToken && stored.HasAccessToken && s.ClientID == "" && s.ClientSecret.IsZero() {
 		s.AccessToken = kept
 	}
-}
-
-// elsewhere reports whether a repository's address is on another host than git_url:
-// its workspace and slug alone would be looked for at the wrong place.
-func elsewhere(repository, gitURL string) bool {
-	at, err := url.Parse(strings.TrimSpace(repository))
-	if err != nil || at.Host == "" {
-		return false
-	}
-	git, err := url.Parse(gitURL)
-	return err == nil && !strings.EqualFold(git.Hostname(), at.Hostname())
 }
 
 // fieldReader reads a form's fields into settings.

@@ -83,6 +83,36 @@ func nameSegments(name string) (segments []string, shown string, err error) {
 	return segments, name, nil
 }
 
+// Elsewhere reports whether a repository's name tells of another host than gitURL: its
+// workspace and slug alone would be looked for at the wrong place. Names without a host are
+// nowhere else.
+func Elsewhere(repository, gitURL string) bool {
+	git, err := url.Parse(gitURL)
+	host := hostOf(strings.TrimSpace(repository))
+	return err == nil && host != "" && !strings.EqualFold(git.Hostname(), host)
+}
+
+// hostOf is the host in a repository's name, "" if there is none.
+func hostOf(name string) string {
+	host := ""
+	if strings.Contains(name, "://") {
+		if u, err := url.Parse(name); err == nil {
+			host = u.Hostname()
+		}
+	} else if m := scpPattern.FindStringSubmatch(name); m != nil {
+		host = m[1]
+	} else if s := split(name[strings.LastIndex(name, "@")+1:]); len(s) > 2 {
+		host, _, _ = strings.Cut(s[0], ":")
+	}
+	switch host = strings.ToLower(host); {
+	case host == "www.bitbucket.org" || host == "altssh.bitbucket.org": // the same by other names
+		return "bitbucket.org"
+	case !strings.Contains(host, ".") && !strings.Contains(name, "://"):
+		return "" // a name out of somebody's settings of ssh
+	}
+	return host
+}
+
 // urlSegments finds workspace and slug in an address; what follows them is a page of it.
 func urlSegments(u *url.URL) []string {
 	s := split(u.Path)

@@ -73,6 +73,25 @@ func TestParseRepositoryNameErrors(t *testing.T) {
 	}
 }
 
+func TestElsewhere(t *testing.T) {
+	const cloud, own = "https://bitbucket.org", "https://git.example.com:7990/scm"
+	for name, hosts := range map[string]string{
+		"webrix-sync": "", "acme-corp/webrix-sync": "", "acme.corp/webrix.sync": "", "work:acme-corp/webrix-sync": "",
+		"https://Bitbucket.org/acme-corp/webrix-sync.git": cloud, "https://www.bitbucket.org/a/b": cloud,
+		"git@bitbucket.org:acme-corp/webrix-sync.git": cloud, "bitbucket.org/acme-corp/webrix-sync": cloud,
+		"ssh://git@altssh.bitbucket.org:443/acme-corp/webrix-sync.git": cloud, " https://you:p4ss@bitbucket.org/a/b\n": cloud,
+		"https://git.example.com/scm/CONF/webrix-sync.git": own, "ssh://git@git.example.com:7999/CONF/webrix-sync.git": own,
+		"git.example.com/scm/CONF/webrix-sync": own, "you:p4ss@git.example.com:7990/scm/CONF/webrix-sync": own,
+		"git@git.example.com:CONF/webrix-sync.git": own,
+	} {
+		for _, gitURL := range []string{cloud, own} {
+			if got, want := bitbucket.Elsewhere(name, gitURL), hosts != "" && hosts != gitURL; got != want {
+				t.Errorf("%q, %s: %v", name, gitURL, got)
+			}
+		}
+	}
+}
+
 // What is accepted is one plain path segment each, and reads the same again.
 func FuzzParseRepositoryName(f *testing.F) {
 	for _, s := range []string{"a", "a/b", "https://u:p@h/a/b.git", "git@h:a/b", "h.x/scm/a/b", "~a/b", "a/.git.git"} {

@@ -165,6 +165,10 @@ func (p *Program) connectionWrite(ctx context.Context, s *site, o *connection) (
 		return w, &usageError{err}
 	}
 	w.Workspace, w.Repository = workspace, repository
+	if bitbucket.Elsewhere(o.repository, w.GitURL) {
+		return w, hint(misuse("--repository %s: git_url is on another host, %s", mirror.RedactURL(o.repository), w.GitURL),
+			`name that host with --git-url and --api-url (and --oauth-url), --api-url "" for a plain git host`)
+	}
 	return w, p.readConnectionSecrets(&w, o)
 }
 
