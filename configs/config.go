@@ -42,6 +42,22 @@ type HTTP struct {
 	PublicURL string `yaml:"public_url"`
 	// AllowedHosts are lower-case names or addresses without port.
 	AllowedHosts []string `yaml:"allowed_hosts"`
+	OIDC         OIDC     `yaml:"oidc"`
+}
+
+// OIDC lets people sign in to the panel at an OpenID provider, beside the admin token.
+type OIDC struct {
+	// Issuer is the provider's, exactly as its discovery document has it; "": off.
+	Issuer           string        `yaml:"issuer"`
+	ClientID         string        `yaml:"client_id"`
+	ClientSecret     mirror.Secret `yaml:"client_secret"` // "": a public client
+	ClientSecretFile string        `yaml:"client_secret_file"`
+	// AllowedGroup is who may come in: everybody in it is an administrator.
+	AllowedGroup string `yaml:"allowed_group"`
+	// GroupsClaim is where the ID token or the user info has the groups; a path with dots
+	// leads into objects.
+	GroupsClaim string   `yaml:"groups_claim"`
+	Scopes      []string `yaml:"scopes"`
 }
 
 // Admin guards the API and the panel.
@@ -135,7 +151,7 @@ func defaults() *Config {
 	return &Config{
 		DataDir:  "./confmirror-data",
 		Database: Database{Notify: true},
-		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
+		HTTP:     HTTP{Listen: "127.0.0.1:8080", OIDC: OIDC{GroupsClaim: "groups", Scopes: []string{"openid", "profile", "email"}}},
 		Sync: Sync{
 			Poll:             "@every 1m",
 			Audit:            "0 3 * * *",

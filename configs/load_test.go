@@ -108,7 +108,7 @@ func TestDefaults(t *testing.T) {
 	want := configs.Config{
 		DataDir:  "./confmirror-data",
 		Database: configs.Database{Notify: true},
-		HTTP:     configs.HTTP{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080"},
+		HTTP:     configs.HTTP{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", OIDC: configs.OIDC{GroupsClaim: "groups", Scopes: []string{"openid", "profile", "email"}}},
 		Sync: configs.Sync{
 			Poll: "@every 1m", Audit: "0 3 * * *", BatchWindow: 500 * time.Millisecond, SplitCommitsUpTo: 20,
 			Conflict: "git", Deletions: "propagate", CredentialRebind: "allow",

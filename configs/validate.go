@@ -3,6 +3,7 @@ package configs
 import (
 	"net"
 	"net/netip"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -31,6 +32,7 @@ func (l *loader) validate() {
 		l.invalid("database.url", `expected postgres://user@host/database, or "" for the embedded database`)
 	}
 	l.validateHTTP()
+	l.validateOIDC()
 	l.validateKeys()
 	l.validateSync()
 	l.word("log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -57,6 +59,33 @@ func (l *loader) validateHTTP() {
 			continue
 		}
 		h.AllowedHosts[i] = clean
+	}
+}
+
+func (l *loader) validateOIDC() {
+	o := &l.config.HTTP.OIDC
+	if o.Issuer == "" {
+		if o.ClientID != "" || !o.ClientSecret.IsZero() || o.AllowedGroup != "" {
+			l.invalid("http.oidc.issuer", "it is empty, and so the rest of http.oidc has no effect; expected the provider's issuer, such as https://login.example.com/realms/acme")
+		}
+		return
+	}
+	if _, err := mirror.CleanWebURL(o.Issuer); err != nil {
+		l.invalid("http.oidc.issuer", "%q: %v", mirror.RedactURL(o.Issuer), err)
+	} else if u, _ := url.Parse(o.Issuer); u.Scheme == "http" && !document.Loopback(u.Hostname()) {
+		l.invalid("http.oidc.issuer", "%q: expected https; http is for loopback hosts only", o.Issuer)
+	}
+	if o.ClientID == "" {
+		l.invalid("http.oidc.client_id", "expected the id that the provider gave this application")
+	}
+	if o.AllowedGroup == "" {
+		l.invalid("http.oidc.allowed_group", "expected the group whose members may sign in: without one everybody who has an account would be an administrator")
+	}
+	if o.GroupsClaim == "" {
+		l.invalid("http.oidc.groups_claim", "expected the claim that lists a person's groups, such as groups")
+	}
+	if !slices.Contains(o.Scopes, "openid") {
+		l.invalid("http.oidc.scopes", "expected openid among them")
 	}
 }
 

@@ -25,6 +25,8 @@ const patience = 20 * time.Second
 type browser struct {
 	w   *world
 	ctx context.Context
+	// elsewhere is another place that pages may lead to.
+	elsewhere string
 
 	mu       sync.Mutex
 	problems []string // what the console said, exceptions, and requests to other places
@@ -89,7 +91,7 @@ func (b *browser) heard(event any) {
 			problem = "a script asked: " + event.Message
 		}
 	case *network.EventRequestWillBeSent:
-		if url := event.Request.URL; !strings.HasPrefix(url, b.w.url+"/") && !strings.HasPrefix(url, "data:") {
+		if url := event.Request.URL; !strings.HasPrefix(url, b.w.url+"/") && (b.elsewhere == "" || !strings.HasPrefix(url, b.elsewhere+"/")) && !strings.HasPrefix(url, "data:") {
 			problem = "a request to " + url
 		}
 	}

@@ -156,11 +156,23 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return nil
 }
 
+// oidc is where people may sign in.
+func (d *Daemon) oidc() web.OIDC {
+	o := d.o.Config.HTTP.OIDC
+	if o.Issuer != "" {
+		d.log.Info("people may sign in at an OpenID provider", "issuer", o.Issuer, "group", o.AllowedGroup)
+	}
+	return web.OIDC{
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AllowedGroup: o.AllowedGroup,
+		GroupsClaim: o.GroupsClaim, Scopes: o.Scopes, Transport: d.connector.git.Transport,
+	}
+}
+
 // serveHTTP answers webhooks and the API until ctx ends.
 func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
 	answers := web.New(web.Options{
 		DB: d.db, Engine: engine{d}, AdminToken: d.o.AdminToken, Registry: d.registry,
-		PublicURL: d.o.Config.HTTP.PublicURL, AllowedHosts: d.o.Config.HTTP.AllowedHosts,
+		PublicURL: d.o.Config.HTTP.PublicURL, AllowedHosts: d.o.Config.HTTP.AllowedHosts, OIDC: d.oidc(),
 		Limits: d.o.Config.Rules().Limits, Version: d.o.Version, Logger: d.log, Now: time.Now,
 		Push: d.o.Config.Sync.Push, Conflict: d.o.Config.Sync.Conflict,
 	})

@@ -62,6 +62,8 @@ func New(o Options) *Panel {
 	p.mux.HandleFunc("POST /check/{kind}", p.check)
 	p.mux.HandleFunc("GET /sign-in", p.signInPage)
 	p.mux.HandleFunc("POST /sign-in", p.signIn)
+	p.mux.HandleFunc("GET /sign-in/oidc", p.signInElsewhere)
+	p.mux.HandleFunc("GET "+web.OIDCCallback, p.signedInElsewhere)
 	p.mux.HandleFunc("POST /sign-out", p.signOut)
 	return p
 }

@@ -10,9 +10,13 @@ import (
 
 // signInBody is what the sign-in page shows.
 type signInBody struct {
-	Next    string
-	Problem *problem
+	Next     string
+	Provider string // where people may sign in instead; "": nowhere
+	Problem  *problem
 }
+
+// Elsewhere is the address that leads there.
+func (b signInBody) Elsewhere() string { return "/sign-in/oidc?next=" + url.QueryEscape(b.Next) }
 
 // signInAt is the sign-in page's address, with that of the page to go on to.
 func signInAt(next string) string {
@@ -37,7 +41,41 @@ func (p *Panel) signInPage(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
-	p.show(w, &visit{Request: r}, &page{name: "sign-in", Title: "Sign in", Body: signInBody{Next: next}})
+	p.showSignIn(w, r, next, nil)
+}
+
+// showSignIn shows the sign-in page, with what went wrong.
+func (p *Panel) showSignIn(w http.ResponseWriter, r *http.Request, next string, err error) {
+	shown := &page{name: "sign-in", Title: "Sign in"}
+	body := signInBody{Next: next, Provider: p.server.SignInProvider()}
+	if err != nil {
+		var said problem
+		shown.status, said.Code, said.Message, said.Remedy = p.server.Explain(w, r, err)
+		body.Problem = &said
+	}
+	shown.Body = body
+	p.show(w, &visit{Request: r}, shown)
+}
+
+// signInElsewhere sends a browser to the OpenID provider.
+func (p *Panel) signInElsewhere(w http.ResponseWriter, r *http.Request) {
+	next := onward(r.URL.Query().Get("next"))
+	address, err := p.server.BeginSignIn(w, r, next)
+	if err != nil {
+		p.showSignIn(w, r, next, err)
+		return
+	}
+	http.Redirect(w, r, address, http.StatusSeeOther)
+}
+
+// signedInElsewhere is where the provider sends it back to.
+func (p *Panel) signedInElsewhere(w http.ResponseWriter, r *http.Request) {
+	next, err := p.server.FinishSignIn(w, r)
+	if err != nil {
+		p.showSignIn(w, r, "/", err)
+		return
+	}
+	http.Redirect(w, r, onward(next), http.StatusSeeOther)
 }
 
 // maxSignIn bounds the form.
@@ -55,8 +93,7 @@ func (p *Panel) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	next := onward(r.PostForm.Get("next"))
 	if err := p.server.SignIn(w, r, r.PostForm.Get("token")); err != nil {
-		status, code, message, remedy := p.server.Explain(w, r, err)
-		p.show(w, &visit{Request: r}, &page{name: "sign-in", status: status, Title: "Sign in", Body: signInBody{next, &problem{code, message, remedy}}})
+		p.showSignIn(w, r, next, err)
 		return
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -34,11 +35,16 @@ func (s *Server) SignIn(w http.ResponseWriter, r *http.Request, token string) er
 	if err := s.allow(r, strings.TrimSpace(token)); err != nil {
 		return err
 	}
-	session, err := s.db.StartSession(r.Context(), Administrator, s.live.Load().proof(), sessionTTL)
+	return s.startSession(w, r, Administrator, s.live.Load().proof())
+}
+
+// startSession lets the browser in as somebody, for as long as proof holds.
+func (s *Server) startSession(w http.ResponseWriter, r *http.Request, who string, proof mirror.Secret) error {
+	session, err := s.db.StartSession(context.WithoutCancel(r.Context()), who, proof, sessionTTL)
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, s.cookie(r, session.Reveal(), int(sessionTTL/time.Second)))
+	http.SetCookie(w, s.cookie(r, sessionCookie, session.Reveal(), sessionTTL))
 	return nil
 }
 
@@ -49,16 +55,23 @@ func (s *Server) SignOut(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	http.SetCookie(w, s.cookie(r, "", -1))
+	http.SetCookie(w, s.cookie(r, sessionCookie, "", -1))
 	return nil
 }
 
 // Visitor is who sent a request, by the cookie; "" is nobody who is signed in.
 func (s *Server) Visitor(r *http.Request) (string, error) {
+	l := s.live.Load()
+	proofs := []mirror.Secret{l.proof()}
+	if l.provider != nil {
+		proofs = append(proofs, l.provider.proof())
+	}
 	for _, token := range sessionTokens(r) {
-		who, err := s.db.Session(r.Context(), token, s.live.Load().proof())
-		if !errors.Is(err, db.ErrNotFound) {
-			return who, err
+		for _, proof := range proofs {
+			who, err := s.db.Session(r.Context(), token, proof)
+			if !errors.Is(err, db.ErrNotFound) {
+				return who, err
+			}
 		}
 	}
 	return "", nil
@@ -75,10 +88,14 @@ func sessionTokens(r *http.Request) (tokens []string) {
 	return tokens
 }
 
-func (s *Server) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
-	c := &http.Cookie{Name: sessionCookie, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+// cookie is one for this browser only; a ttl below 0 takes it away.
+func (s *Server) cookie(r *http.Request, name, value string, ttl time.Duration) *http.Cookie {
+	c := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(ttl / time.Second), HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if ttl < 0 {
+		c.MaxAge = -1
+	}
 	if s.overTLS(r) {
-		c.Name, c.Secure = hostPrefix+sessionCookie, true
+		c.Name, c.Secure = hostPrefix+name, true
 	}
 	return c
 }

@@ -25,6 +25,8 @@ type Options struct {
 	PublicURL string
 	// AllowedHosts are the hosts, beside Bitbucket's, that a connection made here may name.
 	AllowedHosts []string
+	// OIDC is who else may sign in to the panel.
+	OIDC OIDC
 	// Limits bound documents; see document.DefaultLimits.
 	Limits document.Limits
 	// Push and Conflict are those of a new connection that names none.
@@ -61,6 +63,7 @@ type live struct {
 	token        tokenHash
 	publicURL    string
 	allowedHosts []string
+	provider     *provider // nil: none
 	limits       document.Limits
 	push         mirror.PushMode
 	conflict     document.Policy
@@ -89,12 +92,13 @@ func New(o Options) *Server {
 }
 
 // Update takes up what a configuration may change while the daemon runs:
-// AdminToken, PublicURL, AllowedHosts, Limits, Push and Conflict.
+// AdminToken, PublicURL, AllowedHosts, OIDC, Limits, Push and Conflict.
 func (s *Server) Update(o Options) {
 	l := &live{
 		token:        hashToken(o.AdminToken),
 		publicURL:    strings.TrimRight(o.PublicURL, "/"),
 		allowedHosts: o.AllowedHosts,
+		provider:     newProvider(o.OIDC, strings.TrimRight(o.PublicURL, "/"), s.now),
 		limits:       o.Limits,
 		push:         o.Push,
 		conflict:     o.Conflict,
