@@ -123,10 +123,32 @@ func ask[T any](b *browser, expression string) T {
 	return value
 }
 
+// waitFor is the text that a promise comes to.
+func (b *browser) waitFor(promise string) string {
+	b.w.t.Helper()
+	ask[bool](b, "(window.came = undefined, "+promise+".then((text) => { window.came = text; }), true)")
+	b.until("window.came !== undefined")
+	return ask[string](b, "window.came")
+}
+
+// complaints takes what the browser said that is expected.
+func (b *browser) complaints() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	said := b.problems
+	b.problems = nil
+	return said
+}
+
 // open goes to a page.
 func (b *browser) open(path string) {
 	b.w.t.Helper()
-	b.do(chromedp.Navigate(b.w.url + path))
+	b.goTo(b.w.url + path)
+}
+
+func (b *browser) goTo(address string) {
+	b.w.t.Helper()
+	b.do(chromedp.Navigate(address))
 }
 
 // text is what the page says.
