@@ -60,6 +60,31 @@ func TestBrowserSeesWhatHappens(t *testing.T) {
 	})
 }
 
+// Who goes by keyboard stays where they are when a page renews itself, and puts a warning's
+// text away.
+func TestBrowserByKeyboard(t *testing.T) {
+	eachBrowser(t, nil, func(b *browser) {
+		w := b.w
+		w.commit(bitbuckettest.Write("commands/bad.json", "{"), bitbuckettest.Write("commands/greet.json", `{"slug":"greet","name":"Greet","prompt":"Hello"}`))
+		w.synced()
+		b.open("/organizations/acme")
+		b.signIn(adminToken)
+		b.sees("Sync now")
+		b.do(chromedp.Focus(chromedp.CSS("#live button.main")))
+		w.exec("UPDATE commands SET name = 'Greet all'")
+		b.sees("1 to git")
+		b.until(`document.activeElement.textContent === "Sync now"`) // as soon as the page has settled
+		b.open("/organizations/acme/entities?kind=commands")
+		b.do(chromedp.Focus(chromedp.CSS(".warning")))
+		b.until(`getComputedStyle(document.querySelector(".tip")).display === "block"`)
+		b.do(chromedp.KeyEvent("\x1b"))
+		b.until(`getComputedStyle(document.querySelector(".tip")).display === "none"`)
+		if name := ask[string](b, `document.querySelector(".warning").ariaLabel`); !strings.HasPrefix(name, "INVALID_JSON: ") {
+			t.Errorf("it is called %q", name)
+		}
+	})
+}
+
 // Names, prompts and error texts are text, whatever is in them.
 func TestBrowserRunsNoForeignScript(t *testing.T) {
 	eachBrowser(t, nil, func(b *browser) {

@@ -22,7 +22,7 @@ func (s *stepped) restOf(do func()) map[string]int {
 	return counts
 }
 
-func wantCounts(t *testing.T, what string, got, want map[string]int) {
+func wantCounts(t testing.TB, what string, got, want map[string]int) {
 	t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%s: %v, want %v", what, got, want)

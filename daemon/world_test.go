@@ -39,7 +39,7 @@ const webhookSecret = "test-webhook-secret"
 // world is a whole installation: the stand-in, a database, a daemon that mirrors
 // the organization acme, and another program's own connection to the database.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	target  dbtest.Target
 	standIn *bitbuckettest.Server
 	repo    *bitbuckettest.Repo
@@ -104,7 +104,7 @@ func each(t *testing.T, test func(t *testing.T, target dbtest.Target)) {
 	migrated.Each(t, test)
 }
 
-func newWorld(t *testing.T, target dbtest.Target) *world {
+func newWorld(t testing.TB, target dbtest.Target) *world {
 	t.Helper()
 	w := &world{t: t, target: target, log: &safeBuffer{}}
 	var err error

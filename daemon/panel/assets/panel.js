@@ -262,9 +262,28 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("htmx:sendError", () => notice("The daemon cannot be reached.", true));
 
-// Who reads a warning, or is pressing a button, is not interrupted: a click whose button is
-// replaced before the finger is up would be lost.
-const interrupted = (live) => live.querySelector(".warning:hover, .warning:focus, button:active, a:active");
+// Who reads a warning, selects a text or is pressing a button is not interrupted: a click
+// whose button is replaced before the finger is up would be lost.
+const interrupted = (live) => live.querySelector(".warning:hover, .warning:focus, button:active, a:active") ||
+  !getSelection().isCollapsed && live.contains(getSelection().anchorNode);
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && document.activeElement.matches(".warning")) document.activeElement.blur();
+});
+
+// Who goes through a page by keyboard stays where they are when it is renewed.
+const likeness = (element) => [element.tagName, element.getAttribute("href"), element.getAttribute("hx-post"), element.getAttribute("hx-vals"), element.textContent].join("\n");
+let focused;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { activeElement } = document;
+  focused = event.target.contains(activeElement) ? likeness(activeElement) : undefined;
+});
+document.addEventListener("htmx:afterSettle", () => {
+  if (focused === undefined || document.activeElement !== document.body) return;
+  const again = [...document.querySelectorAll("#live a, #live button, #live [tabindex], #git a, #git [tabindex]")].find((element) => likeness(element) === focused);
+  again?.focus({ preventScroll: true });
+  focused = undefined;
+});
 
 // Things that happen together are shown together.
 let due;
