@@ -23,6 +23,9 @@ type Event struct {
 	At      time.Time
 }
 
+// EventMoved: another daemon has the mirror, or the same one after a restart.
+const EventMoved = "LEASE_MOVED"
+
 // Codes of what people do to a mirror.
 const (
 	EventConnected    = "CONNECTED"

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -79,7 +80,26 @@ func (d *DB) claim(ctx context.Context, holder string, ttl time.Duration, limit 
 		UPDATE bitbucket_connections SET holder = ?, lease_epoch = lease_epoch + 1, lease_expires_at = `+d.sqlIn(ttl)+`
 		WHERE organization_id IN (SELECT organization_id FROM free)
 		RETURNING organization_id, lease_epoch`, values...).Scan(&leases).Error
+	if err == nil {
+		err = d.noteMoved(ctx, holder, leases)
+	}
 	return leases, d.fault(err)
+}
+
+// noteMoved records who has mirrors now that somebody else had before. It is for people to
+// read, and so no part of the claim: a daemon that dies in between has had them all the same.
+func (d *DB) noteMoved(ctx context.Context, holder string, leases []Lease) error {
+	var moved []*eventRow
+	for _, lease := range leases {
+		if lease.Epoch > 1 {
+			message := fmt.Sprintf("The daemon %s runs the mirror now.", holder)
+			moved = append(moved, &eventRow{OrganizationID: lease.OrganizationID, Code: EventMoved, Message: textOf(message), CreatedAt: at(d.now())})
+		}
+	}
+	if len(moved) == 0 {
+		return nil
+	}
+	return d.gorm.WithContext(ctx).CreateInBatches(moved, engineBatch).Error
 }
 
 // Renew prolongs all that the holder holds, and says what that is. It also makes

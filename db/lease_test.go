@@ -3,6 +3,7 @@ package db
 import (
 	"fmt"
 	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,10 @@ func TestLeaseChangesHands(t *testing.T) {
 		}
 		if lease, ok, err := d.ClaimOne(ctx, id, "one", ttl); !ok || err != nil || lease.Epoch != 3 {
 			t.Errorf("after a release: %+v, %v", lease, err)
+		}
+		events, _, err := d.Events(ctx, id, Page{})
+		if err != nil || len(events) != 2 || events[0].Code != EventMoved || !strings.Contains(events[0].Message, " one ") || !strings.Contains(events[1].Message, " two ") {
+			t.Errorf("who had it is told so: %+v, %v", events, err)
 		}
 		if err := d.Disconnect(ctx, id); err != nil {
 			t.Fatal(err)
