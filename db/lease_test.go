@@ -2,8 +2,8 @@ package db
 
 import (
 	"fmt"
-	"sync"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,7 +100,7 @@ func TestLeaseChangesHands(t *testing.T) {
 			t.Errorf("after a release: %+v, %v", lease, err)
 		}
 		events, _, err := d.Events(ctx, id, Page{})
-		if err != nil || len(events) != 2 || events[0].Code != EventMoved || !strings.Contains(events[0].Message, " one ") || !strings.Contains(events[1].Message, " two ") {
+		if err != nil || len(events) != 3 || events[0].Code != EventMoved || !strings.Contains(events[0].Message, " one ") || !strings.Contains(events[1].Message, " two ") {
 			t.Errorf("who had it is told so: %+v, %v", events, err)
 		}
 		if err := d.Disconnect(ctx, id); err != nil {
