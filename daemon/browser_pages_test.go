@@ -185,7 +185,7 @@ func TestBrowserEditsAConflict(t *testing.T) {
 func TestBrowserConnects(t *testing.T) {
 	eachBrowser(t, func(w *world) {
 		w.config.HTTP.AllowedHosts = []string{"127.0.0.1"}
-		_, err := w.db.CreateOrganization(w.t.Context(), "fresh", "Fresh")
+		_, err := w.db.CreateOrganization(w.t.Context(), "other", "Other")
 		w.must(err)
 		repo, err := w.standIn.CreateRepository("acme-corp", "fresh-config")
 		w.must(err)
@@ -200,9 +200,16 @@ func TestBrowserConnects(t *testing.T) {
 		b.press("Test the connection")
 		b.sees("The connection works", "branch")
 
+		b.open("/")
+		b.do(chromedp.SetValue(chromedp.CSS("#slug"), "Fr esh"), chromedp.SetValue(chromedp.CSS("#name"), "Fresh"))
+		b.press("Create, and connect it")
+		b.sees("an organization's slug has")
+		b.do(chromedp.SetValue(chromedp.CSS("#slug"), "fresh"))
+		b.shots("home")
+		b.press("Create, and connect it")
+		b.sees("Connect a repository", "Fresh")
 		b.open("/organizations/fresh")
-		b.sees("not connected")
-		b.press("Settings")
+		b.press("Connect it in its settings")
 		b.sees("Connect a repository")
 		m := w.config.Mirrors[0]
 		fill := func(fields ...string) {

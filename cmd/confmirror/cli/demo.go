@@ -97,7 +97,7 @@ func (p *Program) showWorld(w *world) {
 	auth := fmt.Sprintf(`-H "Authorization: Bearer $(cat %s)"`, w.tokenFile)
 	t := table(p.Stdout)
 	fmt.Fprintf(t, "A whole world is running in this process:\n\n")
-	fmt.Fprintf(t, "  API\t%s\n", w.url())
+	fmt.Fprintf(t, "  panel and API\t%s\n", w.url())
 	fmt.Fprintf(t, "  admin token\tin %s\n", w.tokenFile)
 	fmt.Fprintf(t, "  repository\t%s\n", w.repo.CloneURL())
 	fmt.Fprintf(t, "  database\t%s\n", w.databaseFile())
@@ -105,7 +105,7 @@ func (p *Program) showWorld(w *world) {
 	fmt.Fprintf(t, "  configuration\t%s\n", w.configPath)
 	t.Flush()
 	fmt.Fprintf(p.Stdout, `
-In another terminal:
+Open the panel in a browser and sign in with the admin token. In another terminal:
 
   # Edit in git, and see it arrive in the database.
   git clone %[1]s acme

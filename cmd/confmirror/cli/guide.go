@@ -24,7 +24,7 @@ func (p *Program) guide(ctx context.Context, c *configs.Config, database *db.DB,
 	mirrors, err := database.Mirrors(ctx)
 	w := table(p.Stdout)
 	fmt.Fprintf(w, "confmirror %s is running. Ctrl-C ends it.\n\n", p.versionInfo().Version)
-	fmt.Fprintf(w, "  API\thttp://%s\n", configs.Reachable(address))
+	fmt.Fprintf(w, "  panel and API\thttp://%s\n", configs.Reachable(address))
 	if tokenFile != "" {
 		fmt.Fprintf(w, "  admin token\tin %s\n", tokenFile)
 	} else {
@@ -44,7 +44,7 @@ func (p *Program) guide(ctx context.Context, c *configs.Config, database *db.DB,
 	if p.configPath != "" {
 		flag = " --config " + p.configPath
 	}
-	fmt.Fprintf(p.Stdout, `No organization is connected yet. In another terminal:
+	fmt.Fprintf(p.Stdout, `No organization is connected yet. Connect one in the panel, in a browser; or in another terminal:
 
   confmirror connect%s --organization ORGANIZATION --workspace WORKSPACE --repository REPOSITORY \
       --client-id KEY --client-secret-file FILE --webhook-secret-file FILE

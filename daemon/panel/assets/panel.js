@@ -160,6 +160,27 @@ document.addEventListener("change", async (event) => {
   event.target.value = "";
 });
 
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("[data-organization]")) return;
+  event.preventDefault();
+  const slug = form.elements.slug.value.trim();
+  try {
+    const answer = await fetch(`/api/v1/organizations/${encodeURIComponent(slug)}`, {
+      method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: form.elements.name.value }),
+    });
+    if (answer.ok) {
+      location.assign(`/organizations/${slug}/settings`);
+      return;
+    }
+    const { error } = await answer.json();
+    notice([error.message, error.remedy].filter(Boolean).join(" "), true);
+    form.elements.slug.focus();
+  } catch {
+    notice("The daemon cannot be reached.", true);
+  }
+});
+
 // An entity is saved as a whole, and only if nobody else did since.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
