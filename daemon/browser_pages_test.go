@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
 	"github.com/confmirror/confmirror/mirror"
@@ -47,6 +48,10 @@ func TestBrowserSeesWhatHappens(t *testing.T) {
 		w.commit(bitbuckettest.Write("commands/greet.json", `{"slug":"greet",`), bitbuckettest.Write("commands/other.json", `[]`))
 		w.call("POST", "mirror/sync?wait=true", nil)
 		b.sees("INVALID_JSON", "commands/other.json")
+		b.hover("#commands-greet .warning")
+		b.until(`getComputedStyle(document.querySelector("#commands-greet .tip")).display === "block"`)
+		b.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, 1, 1))
+		b.until(`getComputedStyle(document.querySelector("#commands-greet .tip")).display === "none"`)
 		b.do(chromedp.Focus(chromedp.CSS(`#commands-greet .warning`)))
 		if !ask[bool](b, `getComputedStyle(document.querySelector("#commands-greet .tip")).display === "block"`) {
 			t.Error("the warning does not explain itself")

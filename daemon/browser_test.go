@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
@@ -204,6 +205,16 @@ func (b *browser) press(name string) {
 		// On the next page nobody knows any more, and the click is what led there.
 		return ask[bool](b, fmt.Sprintf(`[undefined, %q].includes(window.pressed)`, name))
 	})
+}
+
+// hover puts the pointer on what a selector finds.
+func (b *browser) hover(selector string) {
+	b.w.t.Helper()
+	at := ask[[2]float64](b, fmt.Sprintf(`(() => {
+		const box = document.querySelector(%q).getBoundingClientRect();
+		return [box.x + box.width / 2, box.y + box.height / 2];
+	})()`, selector))
+	b.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]))
 }
 
 // signIn signs in with a token.
