@@ -204,6 +204,9 @@ func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
 // connectConfigured makes the mirrors of the configuration file. One that cannot be
 // is logged; the others are mirrored all the same.
 func (d *Daemon) connectConfigured(ctx context.Context) error {
+	if err := d.db.Recognize(ctx); err != nil { // first: what is connected elsewhere is no copy any more
+		return err
+	}
 	refused, err := Connect(ctx, d.db, d.o.Config.Mirrors)
 	for organization, err := range refused {
 		f := mirror.AsFault(err)

@@ -49,6 +49,9 @@ func (l *leases) run(ctx context.Context) {
 
 // beat renews what is held and claims what is free.
 func (l *leases) beat(ctx context.Context) error {
+	if err := l.db.Recognize(ctx); err != nil {
+		return err
+	}
 	renewed, err := l.db.Renew(ctx, l.holder, leaseTTL)
 	if err != nil {
 		return err

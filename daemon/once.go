@@ -34,6 +34,9 @@ type OnceOptions struct {
 // gives it back. A run that ended in a fault is a report with its Detail, not an
 // error; ErrPaused and mirror.ErrNoMirror are errors.
 func (d *Daemon) Once(ctx context.Context, organizationID string, o OnceOptions) (*mirror.Report, error) {
+	if err := d.db.Recognize(ctx); err != nil {
+		return nil, err
+	}
 	m, err := d.db.Mirror(ctx, organizationID)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/confmirror/confmirror/daemon/web"
+	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 )
 
@@ -126,6 +127,14 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 	return Result{Report: report, Err: err}, pause
 }
 
+// open opens a mirror that may run here.
+func (d *Daemon) open(ctx context.Context, m *mirror.Mirror) (*session, error) {
+	if m.Copied {
+		return nil, db.Copied(m.Organization)
+	}
+	return d.sessions.acquire(ctx, m)
+}
+
 // runMirror opens the mirror's session, runs it and records a fault.
 func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n Nudge) (*mirror.Report, error) {
 	req := mirror.Request{
@@ -147,7 +156,7 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 		d.connector.insist(m.Settings)
 	}
 	report := &mirror.Report{RunID: req.RunID, Trigger: n.Trigger, StartedAt: began.UTC(), Commits: []mirror.Hash{}, SyncedCommit: m.Cursor}
-	session, err := d.sessions.acquire(ctx, m)
+	session, err := d.open(ctx, m)
 	if err == nil {
 		if session.host != nil {
 			req.PullRequests, req.LookAtPullRequest = session.host, asked

@@ -100,13 +100,14 @@ func (d *DB) SaveConnection(ctx context.Context, organizationID string, w Connec
 			return err
 		}
 		row.Paused = row.Paused || w.Paused && row.DisconnectedAt.Valid
+		row.Copied = row.Copied && !row.DisconnectedAt.Valid
 		row.Source, row.DisconnectedAt, row.UpdatedAt = w.Source, timestamp{}, at(d.now())
 		if name := mirror.StateName(row.State); name == mirror.StateBlocked || name == mirror.StateError {
 			row.State, row.Detail = "", ""
 		}
 		another := settings.Location("").Repository != before.Location("").Repository || settings.APIURL != before.APIURL
 		if another {
-			row.RepositoryUUID, row.RepositoryFullName, row.RepositoryURL = "", "", ""
+			row.RepositoryUUID, row.RepositoryFullName, row.RepositoryURL, row.Copied = "", "", "", false
 		}
 		// Whether it is the same place under another name is to be found out, and so is the main
 		// branch: the resolved one is the one that was named.

@@ -37,6 +37,7 @@ const (
 	EventDiscarded    = "HELD_DISCARDED"
 	EventProposed     = "PROPOSED_AGAIN"
 	EventResolved     = "CONFLICT_RESOLVED"
+	EventConfirmed    = "COPY_CONFIRMED"
 )
 
 type actorKey struct{}

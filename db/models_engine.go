@@ -36,6 +36,7 @@ type connectionRow struct {
 	Detail                     jsonColumn
 	Conditions                 jsonColumn
 	Paused                     bool
+	Copied                     bool
 	DisconnectedAt             timestamp
 	Requested                  int64
 	Covered                    int64

@@ -21,6 +21,7 @@ const (
 	CodeSignedCommitsRequired = "SIGNED_COMMITS_REQUIRED"
 	CodeAlreadyConnected      = "ALREADY_CONNECTED"
 	CodeNothingEligible       = "NOTHING_ELIGIBLE"
+	CodeDatabaseCopied        = "DATABASE_COPIED"
 	// CodeRequestRefused: the host's REST interface does not take what it was asked for; its
 	// text is shown. Git is not concerned.
 	CodeRequestRefused = "REQUEST_REFUSED"

@@ -95,6 +95,9 @@ type Mirror struct {
 	// Epoch is the lease's: a settle under an older one is refused.
 	Epoch  int64
 	Paused bool
+	// Copied: the database is a copy of the one that the mirror was made in, and nobody has
+	// said yet that it may go on here.
+	Copied bool
 	// Requested counts the runs asked for by API or CLI; a run covers the number that it read at its start.
 	Requested, Covered int64
 	State              State

@@ -65,10 +65,15 @@ func (s *Server) setPaused(c *call, paused bool) error {
 	if err != nil {
 		return err
 	}
-	if confirm, err := form.flag("confirm_copy"); err != nil {
+	confirmed, err := form.flag("confirm_copy")
+	if err != nil {
 		return err
-	} else if confirm {
-		return unsupported("Copied databases are not recognized in this version, so there is nothing to confirm.")
+	}
+	if confirmed {
+		if err := s.db.ConfirmCopy(c.Context(), c.organization.ID); err != nil {
+			return err
+		}
+		s.engine.Reconnected(c.organization.ID)
 	}
 	if err := s.db.SetPaused(c.Context(), c.organization.ID, paused); err != nil {
 		return err
@@ -77,11 +82,6 @@ func (s *Server) setPaused(c *call, paused bool) error {
 		s.engine.Nudge(c.organization.ID, "request")
 	}
 	return s.getMirror(c)
-}
-
-// unsupported is what the API names and this version cannot do.
-func unsupported(why string) *failure {
-	return fail(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s", why)
 }
 
 // propose offers once more what people declined.

@@ -103,3 +103,17 @@ func (s *server) execute(statement string) error {
 	_, err = conn.Exec(ctx, statement)
 	return err
 }
+
+// CopyPostgres returns the URL of a copy of a database that nobody is connected to.
+func CopyPostgres(t testing.TB, address string) string {
+	t.Helper()
+	s, err := running()
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	return create(t, s, " TEMPLATE "+config.Database)
+}

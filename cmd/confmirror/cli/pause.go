@@ -19,7 +19,7 @@ func (p *Program) pauseCommand() *cobra.Command {
 wait, and the first run after "resume" brings them together.`,
 		Example: `  confmirror pause --organization acme`,
 		Args:    cobra.NoArgs,
-		RunE:    p.work(func(ctx context.Context, _ []string) error { return p.setPaused(ctx, organization, true) }),
+		RunE:    p.work(func(ctx context.Context, _ []string) error { return p.setPaused(ctx, organization, true, false) }),
 	}
 	organizationFlag(c, &organization, "the organization's `slug` (default: the only one)")
 	return c
@@ -29,16 +29,16 @@ func (p *Program) resumeCommand() *cobra.Command {
 	var organization string
 	var confirmCopy bool
 	c := &cobra.Command{
-		Use:     "resume",
-		Short:   "Let a paused mirror go on",
-		Long:    "Let a paused mirror go on: a running daemon runs it at once.",
+		Use:   "resume",
+		Short: "Let a paused mirror go on",
+		Long: `Let a paused mirror go on: a running daemon runs it at once.
+
+A database that was copied, moved or restored mirrors nothing (DATABASE_COPIED) until
+--confirm-copy says that this is the one to go on with.`,
 		Example: `  confmirror resume --organization acme`,
 		Args:    cobra.NoArgs,
 		RunE: p.work(func(ctx context.Context, _ []string) error {
-			if confirmCopy {
-				fmt.Fprintln(p.Stderr, "note: this version does not recognize copied databases, so there is nothing to confirm")
-			}
-			return p.setPaused(ctx, organization, false)
+			return p.setPaused(ctx, organization, false, confirmCopy)
 		}),
 	}
 	organizationFlag(c, &organization, "the organization's `slug` (default: the only one)")
@@ -46,7 +46,7 @@ func (p *Program) resumeCommand() *cobra.Command {
 	return c
 }
 
-func (p *Program) setPaused(ctx context.Context, organization string, paused bool) error {
+func (p *Program) setPaused(ctx context.Context, organization string, paused, confirmCopy bool) error {
 	s, err := p.open(ctx)
 	if err != nil {
 		return err
@@ -56,9 +56,16 @@ func (p *Program) setPaused(ctx context.Context, organization string, paused boo
 	if err != nil {
 		return err
 	}
-	if err := s.db.SetPaused(ctx, o.ID, paused); errors.Is(err, mirror.ErrNoMirror) {
+	if confirmCopy {
+		err = s.db.ConfirmCopy(ctx, o.ID)
+	}
+	if err == nil {
+		err = s.db.SetPaused(ctx, o.ID, paused)
+	}
+	if errors.Is(err, mirror.ErrNoMirror) {
 		return notConnected(o.Slug)
-	} else if err != nil {
+	}
+	if err != nil {
 		return err
 	}
 	if paused {

@@ -12,6 +12,7 @@ htmx.defineExtension("api", {
   },
   encodeParameters(xhr, parameters) {
     const fields = Object.fromEntries(parameters.entries());
+    if (fields.confirm_copy) fields.confirm_copy = true;
     return Object.keys(fields).length ? JSON.stringify(fields) : "";
   },
 });
