@@ -90,6 +90,22 @@ func TestBrowserByKeyboard(t *testing.T) {
 	})
 }
 
+// Where the database was copied, the next step is a button.
+func TestBrowserConfirmsACopy(t *testing.T) {
+	eachBrowser(t, nil, func(b *browser) {
+		w := b.w
+		w.stop()
+		w.exec("UPDATE mirror_whereabouts SET place = 'elsewhere'")
+		w.start()
+		b.open("/organizations/acme")
+		b.signIn(adminToken)
+		b.sees("Blocked", "DATABASE_COPIED")
+		b.shots("copied")
+		b.press("Go on with this database")
+		b.until(`!document.querySelector(".box.bad") && document.querySelector("h1").textContent.includes("In sync")`)
+	})
+}
+
 // Names, prompts and error texts are text, whatever is in them.
 func TestBrowserRunsNoForeignScript(t *testing.T) {
 	eachBrowser(t, nil, func(b *browser) {
