@@ -65,7 +65,7 @@ func (l *loader) validateHTTP() {
 func (l *loader) validateOIDC() {
 	o := &l.config.HTTP.OIDC
 	if o.Issuer == "" {
-		if o.ClientID != "" || !o.ClientSecret.IsZero() || o.AllowedGroup != "" {
+		if o.ClientID != "" || !o.ClientSecret.IsZero() || o.ClientSecretFile != "" || o.AllowedGroup != "" {
 			l.invalid("http.oidc.issuer", "it is empty, and so the rest of http.oidc has no effect; expected the provider's issuer, such as https://login.example.com/realms/acme")
 		}
 		return

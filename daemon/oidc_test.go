@@ -163,11 +163,19 @@ func TestSignInAtAProviderIsRefused(t *testing.T) {
 				if tc.provider != nil {
 					tc.provider(p)
 				}
-				var changes []func(url.Values)
-				if tc.back != nil {
-					changes = append(changes, tc.back)
+				unsaid := []string{oidctest.ClientSecret, "eyJ"} // a secret, and how tokens begin
+				answer, body := v.come(p, to, func(q url.Values) {
+					unsaid = append(unsaid, q.Get("code"), q.Get("state"))
+					if tc.back != nil {
+						tc.back(q)
+					}
+				})
+				log := v.log.String()
+				for _, private := range unsaid {
+					if strings.Contains(log, private) || strings.Contains(body, private) {
+						t.Errorf("%q is told", private)
+					}
 				}
-				answer, body := v.come(p, to, changes...)
 				if answer.StatusCode != tc.status || !strings.Contains(body, tc.says) {
 					t.Errorf("%d %s", answer.StatusCode, body)
 				}
@@ -225,6 +233,7 @@ func TestSignInAtAProviderThatIsDown(t *testing.T) {
 		"another": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"issuer":"https://evil.example"}`))
 		},
+		"a connection cut": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://evil.example/", http.StatusFound)
 		},
@@ -274,14 +283,54 @@ func TestSessionsEndWithTheirProvider(t *testing.T) {
 	}
 }
 
+// Another admin token ends all sessions.
+func TestSessionsOfAProviderEndWithTheToken(t *testing.T) {
+	eachSignIn(t, func(v *visitor, p *oidctest.Provider) {
+		v.come(p, v.leave("/"))
+		v.stop()
+		v.token = "another-admin-token"
+		v.start()
+		if v.in() {
+			t.Error("the session goes on")
+		}
+	})
+}
+
+// A long way to go on to, an address that is nobody's, and a sign-in that took too long.
+func TestSignInAtAProviderAtItsEdges(t *testing.T) {
+	eachSignIn(t, func(v *visitor, p *oidctest.Provider) {
+		if answer, _ := v.come(p, v.leave("/organizations/acme/entities?search="+strings.Repeat("x", 5000))); answer.Header.Get("Location") != "/" || !v.in() {
+			t.Errorf("%d to %s", answer.StatusCode, answer.Header.Get("Location"))
+		}
+		v.page("POST", "/sign-out", nil)
+		p.Claims["email_verified"], p.Claims["preferred_username"] = false, "ada"
+		p.Claims["groups"] = []string{"staff"}
+		answer, body := v.come(p, v.leave("/organizations/acme/held"))
+		if answer.StatusCode != http.StatusForbidden || !strings.Contains(body, "ada is not in the group") || !strings.Contains(body, "%2Forganizations%2Facme%2Fheld") {
+			t.Errorf("%d %s", answer.StatusCode, body)
+		}
+	})
+}
+
 // Who fails too often has to wait.
 func TestSignInAtAProviderIsLimited(t *testing.T) {
 	eachSignIn(t, func(v *visitor, p *oidctest.Provider) {
+		// Any page can have a browser come back without having left.
 		for range 100 {
-			answer, _ := v.page("GET", web.OIDCCallback+"?state=x&code=y", nil)
+			if answer, _ := v.page("GET", web.OIDCCallback+"?state=x&code=y", nil, "Sec-Fetch-Site", "cross-site"); answer.StatusCode != http.StatusBadRequest {
+				t.Fatalf("%d", answer.StatusCode)
+			}
+		}
+		v.signIn()
+		v.page("POST", "/sign-out", nil)
+		for range 100 {
+			answer, _ := v.page("GET", "/sign-in/oidc", nil)
 			if answer.StatusCode == http.StatusTooManyRequests {
 				return
 			}
+			to, err := answer.Location()
+			v.must(err)
+			v.come(p, to, func(q url.Values) { q.Set("code", "guessed") })
 		}
 		t.Error("a hundred failures cost nothing")
 	})

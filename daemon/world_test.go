@@ -52,6 +52,7 @@ type world struct {
 	listener net.Listener
 	now      func() time.Time // the daemon's clock; nil is the real one
 	orgID    string
+	token    string // the admin token
 	log      *safeBuffer
 	stop     func() // the daemon
 }
@@ -106,7 +107,7 @@ func each(t *testing.T, test func(t *testing.T, target dbtest.Target)) {
 
 func newWorld(t testing.TB, target dbtest.Target) *world {
 	t.Helper()
-	w := &world{t: t, target: target, log: &safeBuffer{}}
+	w := &world{t: t, target: target, log: &safeBuffer{}, token: adminToken}
 	var err error
 	w.standIn, err = bitbuckettest.New(bitbuckettest.Options{})
 	w.must(err)
@@ -203,7 +204,7 @@ func (w *world) start() {
 
 func (w *world) newDaemon(ready func(address string)) *daemon.Daemon {
 	return daemon.New(daemon.Options{
-		Config: w.config, DB: w.db, AdminToken: mirror.NewSecret(adminToken), Logger: w.logger(), Version: "test", Ready: ready, Listener: w.listener, Now: w.now,
+		Config: w.config, DB: w.db, AdminToken: mirror.NewSecret(w.token), Logger: w.logger(), Version: "test", Ready: ready, Listener: w.listener, Now: w.now,
 	})
 }
 
@@ -285,7 +286,7 @@ func (w *world) callFor(organization, method, path string, body any) (int, map[s
 	}
 	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+"/api/v1/organizations/"+organization+"/"+path, reader)
 	w.must(err)
-	req.Header.Set("Authorization", "Bearer "+adminToken)
+	req.Header.Set("Authorization", "Bearer "+w.token)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

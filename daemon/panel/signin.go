@@ -72,7 +72,7 @@ func (p *Panel) signInElsewhere(w http.ResponseWriter, r *http.Request) {
 func (p *Panel) signedInElsewhere(w http.ResponseWriter, r *http.Request) {
 	next, err := p.server.FinishSignIn(w, r)
 	if err != nil {
-		p.showSignIn(w, r, "/", err)
+		p.showSignIn(w, r, onward(next), err)
 		return
 	}
 	http.Redirect(w, r, onward(next), http.StatusSeeOther)

@@ -31,7 +31,11 @@ const attemptCookie = "confmirror-sign-in"
 type attempt struct {
 	State, Nonce, Verifier string
 	Next                   string // the page to go on to
+	Begun                  int64  // Unix seconds, of the daemon's clock
 }
+
+// maxNext bounds the page to go on to: browsers keep no cookie of more than 4 KiB.
+const maxNext = 2000
 
 // SignInProvider names the OpenID provider that people may sign in at, "" without one.
 func (s *Server) SignInProvider() string {
@@ -52,7 +56,10 @@ func (s *Server) BeginSignIn(w http.ResponseWriter, r *http.Request, next string
 	if err != nil {
 		return "", err
 	}
-	a := attempt{State: oauth2.GenerateVerifier(), Nonce: oauth2.GenerateVerifier(), Verifier: oauth2.GenerateVerifier(), Next: next}
+	if len(next) > maxNext {
+		next = "/"
+	}
+	a := attempt{State: oauth2.GenerateVerifier(), Nonce: oauth2.GenerateVerifier(), Verifier: oauth2.GenerateVerifier(), Next: next, Begun: s.now().Unix()}
 	kept, err := json.Marshal(a)
 	if err != nil {
 		return "", err
@@ -62,7 +69,7 @@ func (s *Server) BeginSignIn(w http.ResponseWriter, r *http.Request, next string
 }
 
 // FinishSignIn lets the browser in that comes back from the provider, and tells the page to
-// go on to.
+// go on to; with an error too, where that is known.
 func (s *Server) FinishSignIn(w http.ResponseWriter, r *http.Request) (next string, err error) {
 	p, err := s.signInAt(r)
 	if err != nil {
@@ -71,13 +78,16 @@ func (s *Server) FinishSignIn(w http.ResponseWriter, r *http.Request) (next stri
 	a, ok := begun(r)
 	http.SetCookie(w, s.cookie(r, attemptCookie, "", -1)) // for one use
 	query := r.URL.Query()
+	if age := s.now().Sub(time.Unix(a.Begun, 0)); age < -attemptTTL || age > attemptTTL {
+		ok = false
+	}
 	if !ok || subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(a.State)) != 1 {
-		s.failures.spend(peerOf(r))
+		// It cost nothing, and any site can have a browser come here: it is not counted.
 		return "", refusedSignIn(http.StatusBadRequest, "This sign-in was not begun in this browser, or longer than ten minutes ago.", "Sign in again.")
 	}
 	if said := query.Get("error"); said != "" {
 		why := strings.TrimSpace(said + " " + query.Get("error_description"))
-		return "", refusedSignIn(http.StatusForbidden, p.name+" refused the sign-in: "+plainText(why), "What it means is in the provider's documentation.")
+		return a.Next, refusedSignIn(http.StatusForbidden, p.name+" refused the sign-in: "+plainText(why), "What it means is in the provider's documentation.")
 	}
 	who, err := p.finish(r.Context(), a, query.Get("code"))
 	if err != nil {
@@ -86,10 +96,10 @@ func (s *Server) FinishSignIn(w http.ResponseWriter, r *http.Request) (next stri
 		if !errors.As(err, &refused) || refused.cause != nil {
 			s.log.Warn("a sign-in failed", "provider", p.name, "error", err)
 		}
-		return "", err
+		return a.Next, err
 	}
-	if err := s.startSession(w, r, who, p.proof()); err != nil {
-		return "", err
+	if err := s.startSession(w, r, who, p.proof(s.live.Load().token)); err != nil {
+		return a.Next, err
 	}
 	s.log.Info("somebody signed in", "who", who, "provider", p.name)
 	return a.Next, nil

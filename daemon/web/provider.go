@@ -12,11 +12,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/confmirror/confmirror/mirror"
 )
@@ -41,8 +42,8 @@ type provider struct {
 	now      func() time.Time
 	client   *http.Client
 
-	mu    sync.Mutex
-	known *oidc.Provider
+	known  atomic.Pointer[oidc.Provider]
+	asking singleflight.Group // who it is, once for all who wait
 }
 
 // providerTimeout bounds each request to the provider, and maxProviderAnswer what it says.
@@ -85,9 +86,10 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// proof is what a session was started with: other settings end it.
-func (p *provider) proof() mirror.Secret {
-	sum := sha256.Sum256([]byte(strings.Join([]string{"oidc", p.Issuer, p.ClientID, p.GroupsClaim, p.AllowedGroup}, "\x00")))
+// proof is what a session was started with: other settings end it, and so does another
+// admin token, which ends all.
+func (p *provider) proof(token tokenHash) mirror.Secret {
+	sum := sha256.Sum256([]byte(strings.Join([]string{"oidc", string(token.sum[:]), p.Issuer, p.ClientID, p.GroupsClaim, p.AllowedGroup}, "\x00")))
 	return mirror.NewSecret(hex.EncodeToString(sum[:]))
 }
 
@@ -113,17 +115,24 @@ func (p *provider) flow(ctx context.Context) (*flow, error) {
 
 // discover reads the provider's configuration; once, if it can be had.
 func (p *provider) discover(ctx context.Context) (*oidc.Provider, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known != nil {
-		return p.known, nil
+	if known := p.known.Load(); known != nil {
+		return known, nil
 	}
-	known, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.Issuer)
-	if err != nil {
-		return nil, err
+	answer := p.asking.DoChan("", func() (any, error) {
+		// For everybody who waits, whoever leaves meanwhile; the client has a timeout.
+		known, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.client), p.Issuer)
+		if err == nil {
+			p.known.Store(known)
+		}
+		return known, err
+	})
+	select {
+	case got := <-answer:
+		known, _ := got.Val.(*oidc.Provider)
+		return known, got.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	p.known = known
-	return known, nil
 }
 
 // address is where the browser goes.
@@ -166,7 +175,7 @@ func (p *provider) finish(ctx context.Context, a attempt, code string) (who stri
 		return "", refusedSignIn(http.StatusForbidden, fmt.Sprintf("%s tells no groups of %s: there is no claim %q.", p.name, who, p.GroupsClaim),
 			"Have the provider send it, or name another one in http.oidc.groups_claim; a scope may be needed, in http.oidc.scopes.")
 	case !slices.Contains(groups, p.AllowedGroup):
-		return "", refusedSignIn(http.StatusForbidden, fmt.Sprintf("%s is not in the group %q.", who, p.AllowedGroup),
+		return "", refusedSignIn(http.StatusForbidden, fmt.Sprintf("%s is not in the group %q, by the claim %q.", who, p.AllowedGroup, p.GroupsClaim),
 			"Ask an administrator of "+p.name+" to be added to it, or sign in with the admin token.")
 	}
 	return who, nil
@@ -226,9 +235,13 @@ func claimAt(claims map[string]any, path string) (values []string, ok bool) {
 	return nil, false
 }
 
-// nameOf is what a person is called here: never as who holds the admin token.
+// nameOf is what a person is called here: never as who holds the admin token, nor by an
+// address that may be somebody else's.
 func nameOf(claims map[string]any, provider string) string {
 	for _, claim := range []string{"email", "preferred_username", "name", "sub"} {
+		if verified, told := claims["email_verified"]; claim == "email" && told && verified != true && verified != "true" {
+			continue
+		}
 		if name, ok := claims[claim].(string); ok {
 			if name = strings.TrimSpace(plainText(name)); name != "" {
 				if strings.EqualFold(name, Administrator) {

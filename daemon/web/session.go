@@ -64,7 +64,7 @@ func (s *Server) Visitor(r *http.Request) (string, error) {
 	l := s.live.Load()
 	proofs := []mirror.Secret{l.proof()}
 	if l.provider != nil {
-		proofs = append(proofs, l.provider.proof())
+		proofs = append(proofs, l.provider.proof(l.token))
 	}
 	for _, token := range sessionTokens(r) {
 		for _, proof := range proofs {
