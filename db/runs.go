@@ -52,6 +52,9 @@ func (d *DB) Runs(ctx context.Context, organizationID string, page Page) (runs [
 
 // Run finds a recorded run, its actions included.
 func (d *DB) Run(ctx context.Context, organizationID, runID string) (*mirror.Report, error) {
+	if !storable(runID) {
+		return nil, ErrNotFound
+	}
 	var row runRow
 	err := d.gorm.WithContext(ctx).Where("organization_id = ? AND run_id = ?", organizationID, runID).Take(&row).Error
 	if err != nil {

@@ -44,6 +44,8 @@ func (p *Panel) entity(v *visit) (*page, error) {
 	shown := &page{name: "entity", Title: body.Kind.Singular() + " " + body.Slug, Tab: "entities"}
 	row, err := p.db.GetEntity(v.Context(), v.organization.ID, body.Kind, body.Slug, "")
 	switch {
+	case errors.Is(err, db.ErrNotFound) && !document.ValidSlug(body.Kind, body.Slug):
+		return nil, errNoPage // there never was one; a made-up name has no buttons
 	case errors.Is(err, db.ErrNotFound):
 		shown.name, shown.status, shown.Body = "gone", http.StatusNotFound, body
 		return shown, nil

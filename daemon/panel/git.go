@@ -3,7 +3,6 @@ package panel
 import (
 	"errors"
 	"fmt"
-	"net/url"
 
 	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/db"
@@ -24,17 +23,21 @@ type gitBody struct {
 	Differences []difference
 }
 
-// Look is the address of what git has of the entity that a page is about.
+// Look is the address of what git has of the entity that a page is about; "" of a row whose
+// slug no file can have.
 func (f frame) Look() string {
 	body := f.Body.(entityBody)
-	return fmt.Sprintf("/organizations/%s/entities/%s/%s/git", f.Organization.Slug, body.Kind, url.PathEscape(body.Slug))
+	if !document.ValidSlug(body.Kind, body.Slug) {
+		return ""
+	}
+	return fmt.Sprintf("/organizations/%s/entities/%s/%s/git", f.Organization.Slug, body.Kind, body.Slug)
 }
 
 // git compares an entity with its file, and tells which commits changed that. It comes
 // after the page: the clone may be at work.
 func (p *Panel) git(v *visit) (*page, error) {
 	at := mirror.Place{Kind: document.Kind(v.PathValue("kind")), Slug: v.PathValue("slug")}
-	if !at.Kind.Valid() {
+	if !at.Kind.Valid() || !document.ValidSlug(at.Kind, at.Slug) {
 		return nil, errNoPage
 	}
 	shown := func(b gitBody) *page { return &page{name: "git", Title: at.Slug, Body: b} }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -52,6 +53,7 @@ func newViews(now func() time.Time) *views {
 		"ms": func(ms int64) string {
 			return (time.Duration(ms) * time.Millisecond).Round(10 * time.Millisecond).String()
 		},
+		"segment":   url.PathEscape,
 		"text":      documentText,
 		"heldWords": heldWords,
 		"pushWords": func(m mirror.PushMode) string { return pushWords[m] },

@@ -95,11 +95,7 @@ func (s *Server) getRuns(c *call) error {
 }
 
 func (s *Server) getRun(c *call) error {
-	id := c.PathValue("run")
-	if !storable(id) {
-		return notFound("run")
-	}
-	run, err := s.db.Run(c.Context(), c.organization.ID, id)
+	run, err := s.db.Run(c.Context(), c.organization.ID, c.PathValue("run"))
 	if errors.Is(err, db.ErrNotFound) {
 		return notFound("run")
 	}

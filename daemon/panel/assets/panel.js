@@ -79,7 +79,7 @@ const fileText = (area, was) => was.includes("\r\n") ? area.value.replaceAll("\n
 // those that are new or were edited as they are here.
 async function skill(form) {
   let stored = { slug: "", files: [] };
-  if (!("begun" in form.dataset)) stored = await (await fetch(`${form.dataset.at}/${form.dataset.slug}`)).json();
+  if (!("begun" in form.dataset)) stored = await (await fetch(`${form.dataset.at}/${encodeURIComponent(form.dataset.slug)}`)).json();
   const files = [];
   for (const place of form.querySelectorAll(".file:not(.removed)")) {
     const { path } = place.dataset;
@@ -217,7 +217,7 @@ document.addEventListener("submit", async (event) => {
     }
     const others = form.querySelectorAll(".file.new, .file.removed");
     for (const place of others) place.classList.remove("new", "removed");
-    const at = `${location.pathname.replace(/\/(new|entities\/.*)$/, "")}/entities/${form.dataset.at.split("/").pop()}/${said.slug}`;
+    const at = `${location.pathname.replace(/\/(new|entities\/.*)$/, "")}/entities/${form.dataset.at.split("/").pop()}/${encodeURIComponent(said.slug)}`;
     if (at !== location.pathname || others.length) { // another page, or one with other files
       location.assign(at);
       return;
