@@ -13,6 +13,10 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
+// maxSearch bounds a text to search for: nothing is found with a longer one. (SQLite refuses
+// patterns of more than 50,000 bytes, and the escapes of LIKE double a text.)
+const maxSearch = 10_000
+
 // EntityFilter chooses and pages what ListEntities lists.
 type EntityFilter struct {
 	// Owner is an owner's rows; nil the organization's own.
@@ -108,7 +112,7 @@ func (d *DB) listEntities(ctx context.Context, organizationID string, kind docum
 	if err != nil {
 		return nil, "", err
 	}
-	if !storable(f.Search) || f.Owner != nil && !storable(*f.Owner) {
+	if !storable(f.Search) || len(f.Search) > maxSearch || f.Owner != nil && !storable(*f.Owner) {
 		return nil, "", nil
 	}
 	page := Page{Limit: f.Limit, Cursor: f.Cursor}
