@@ -17,11 +17,19 @@ type difference struct {
 
 type diffLine struct{ Tone, Text string }
 
-// differences are those of the files of two sides.
+// maxShown bounds what is shown of one file, and maxPage what is shown of a skill's files
+// together: a page is read by a person, and rendered by a browser.
+const (
+	maxShown = 64 << 10
+	maxPage  = 1 << 20
+)
+
+// differences are those of the files of two sides: line by line until a page is full.
 func differences(before, after []document.File) []difference {
 	var all []difference
+	room := maxPage
 	for _, name := range names(before, after) {
-		if d := differenceOf(name, find(before, name), find(after, name)); len(d.Lines) > 0 {
+		if d := differenceOf(name, find(before, name), find(after, name), &room); len(d.Lines) > 0 {
 			all = append(all, d)
 		}
 	}
@@ -75,7 +83,8 @@ func find(files []document.File, name string) *document.File {
 }
 
 // differenceOf compares one file, which either side may lack; equal ones differ in no line.
-func differenceOf(name string, from, to *document.File) difference {
+// What there is no room for is only measured.
+func differenceOf(name string, from, to *document.File, room *int) difference {
 	d := difference{File: name}
 	before, after := textOf(from), textOf(to)
 	switch {
@@ -83,9 +92,10 @@ func differenceOf(name string, from, to *document.File) difference {
 		if from.Executable != to.Executable {
 			d.Lines = []diffLine{{Text: "executable on one side only"}}
 		}
-	case before == nil || after == nil, *before == *after:
+	case before == nil || after == nil, *before == *after, len(*before)+len(*after) > *room:
 		d.Lines = []diffLine{{"bad", "− " + size(from)}, {"good", "+ " + size(to)}}
 	default:
+		*room -= len(*before) + len(*after)
 		d.Lines = diffLines(*before, *after)
 	}
 	return d

@@ -60,17 +60,26 @@ func (p *Panel) entity(v *visit) (*page, error) {
 func edited(o *db.Organization, row *db.Entity) entityBody {
 	body := entityBody{API: apiOf(o, row.Document.Kind), Kind: row.Document.Kind, Slug: row.Document.Slug, Entity: row}
 	if body.Kind == document.Skills {
-		for _, f := range row.Document.Files {
-			file := skillFile{Path: f.Path, Size: len(f.Content), Executable: f.Executable, IsText: f.IsText() && len(f.Content) <= maxShown}
-			if file.IsText {
-				file.Text = string(f.Content)
-			}
-			body.Files = append(body.Files, file)
-		}
+		body.Files = editable(row.Document.Files)
 	} else {
 		body.Text = string(document.Encode(web.ShowSecrets(row)))
 	}
 	return body
+}
+
+// editable are a skill's files to edit: SKILL.md, and as many others as a page has room for.
+func editable(files []document.File) []skillFile {
+	all := make([]skillFile, len(files))
+	room := maxPage
+	for i, f := range files {
+		all[i] = skillFile{Path: f.Path, Size: len(f.Content), Executable: f.Executable}
+		if !f.IsText() || len(f.Content) > maxShown || f.Path != document.SkillFile && len(f.Content) > room {
+			continue
+		}
+		all[i].IsText, all[i].Text = true, string(f.Content)
+		room -= len(f.Content)
+	}
+	return all
 }
 
 // apiOf is a kind's address in the API.

@@ -9,8 +9,11 @@ import (
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
-// rowsShown are as many as a page of a list has.
-const rowsShown = 50
+// rowsShown are as many as a page of a list has; a conflict takes more room than a row.
+const (
+	rowsShown      = 50
+	conflictsShown = 10
+)
 
 type entitiesBody struct {
 	Kind     document.Kind
@@ -62,7 +65,7 @@ type conflictsBody struct {
 func (p *Panel) conflicts(v *visit) (*page, error) {
 	query := v.URL.Query()
 	body := conflictsBody{All: query.Get("all") == "true"}
-	conflicts, next, err := p.db.Conflicts(v.Context(), v.organization.ID, body.All, db.Page{Limit: rowsShown, Cursor: query.Get("cursor")})
+	conflicts, next, err := p.db.Conflicts(v.Context(), v.organization.ID, body.All, db.Page{Limit: conflictsShown, Cursor: query.Get("cursor")})
 	if err != nil {
 		return nil, err
 	}

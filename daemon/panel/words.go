@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
@@ -87,17 +86,21 @@ func heldWords(item db.HeldItem) string {
 	return "it would be deleted in the database"
 }
 
-// documentText is one side of a conflict.
+// documentText is one side of a conflict, as far as it is shown.
 func documentText(d *document.Document) string {
 	switch {
 	case d == nil:
 		return "(nothing)"
 	case d.Kind != document.Skills:
-		return string(document.Encode(d))
+		return cut(string(document.Encode(d)))
 	}
 	var b strings.Builder
-	for _, f := range d.Files {
-		if utf8.Valid(f.Content) && len(f.Content) < maxShown {
+	for i, f := range d.Files {
+		if b.Len() > maxShown {
+			fmt.Fprintf(&b, "⋯ and %s, not shown\n", count(len(d.Files)-i, "file", "files"))
+			break
+		}
+		if f.IsText() && len(f.Content) <= maxShown {
 			fmt.Fprintf(&b, "── %s\n%s\n", f.Path, f.Content)
 		} else {
 			fmt.Fprintf(&b, "── %s: %d bytes\n", f.Path, len(f.Content))
@@ -106,5 +109,10 @@ func documentText(d *document.Document) string {
 	return b.String()
 }
 
-// maxShown bounds what is shown of one of a skill's files.
-const maxShown = 64 << 10
+// cut ends a text where it is longer than what is shown.
+func cut(text string) string {
+	if len(text) <= maxShown {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxShown], "") + fmt.Sprintf("\n⋯ and %s, not shown\n", count(len(text)-maxShown, "byte", "bytes"))
+}
