@@ -28,16 +28,23 @@ type handler func(s *Server, c *call) error
 // reply answers with JSON. The body is made before the status is sent, so that
 // what cannot be encoded is an honest 500.
 func (c *call) reply(status int, body any) error {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(body); err != nil {
+	out, err := encode(body)
+	if err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	c.w.WriteHeader(status)
-	_, _ = c.w.Write(out.Bytes()) // a client that has gone misses its answer
+	_, _ = c.w.Write(out) // a client that has gone misses its answer
 	return nil
+}
+
+// encode is a value in JSON, one line, with < as it is.
+func encode(value any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return out.Bytes(), err
 }
 
 // nothing answers without a body.

@@ -43,15 +43,21 @@ func (s *Server) getConflicts(c *call) error {
 	if err != nil {
 		return err
 	}
-	rows, next, err := s.db.Conflicts(c.Context(), c.organization.ID, all, page)
-	if err != nil {
-		return err
+	b := newBatch(page.Limit, "")
+	for {
+		rows, next, err := s.db.Conflicts(c.Context(), c.organization.ID, all, db.Page{Limit: b.wanted(), Cursor: page.Cursor})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := b.add(showConflict(row)); err != nil {
+				return err
+			}
+		}
+		if page.Cursor = next; next == "" || b.full() {
+			return c.reply(http.StatusOK, newList(b.items, next))
+		}
 	}
-	items := make([]conflict, len(rows))
-	for i, row := range rows {
-		items[i] = showConflict(row)
-	}
-	return c.reply(http.StatusOK, newList(items, next))
 }
 
 // resolveConflict gives the contested places to a side: an edit like any other.

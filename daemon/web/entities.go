@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -8,13 +9,6 @@ import (
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
-)
-
-// Bounds of a list of skills, whose files are in it: a page ends early when it has
-// grown to pageBytes, and so many are read at a time.
-const (
-	pageBytes  = 8 << 20
-	skillsRead = 10
 )
 
 // maxRejected are more bad files than anybody looks at: a page ends with them, too.
@@ -27,9 +21,9 @@ type rejectedFile struct {
 }
 
 type entityList struct {
-	Items    []*entity      `json:"items"`
-	Rejected []rejectedFile `json:"rejected"` // files that have no entity; on the first page, and further ones if they are very many
-	Next     string         `json:"next_cursor"`
+	Items    []json.RawMessage `json:"items"`
+	Rejected []rejectedFile    `json:"rejected"` // files that have no entity; on the first page, and further ones if they are very many
+	Next     string            `json:"next_cursor"`
 }
 
 func (s *Server) getEntities(c *call) error {
@@ -45,29 +39,24 @@ func (s *Server) getEntities(c *call) error {
 	if err != nil {
 		return err
 	}
-	if page.Limit == 0 {
-		page.Limit = defaultPage
-	}
-	list := entityList{Items: []*entity{}, Rejected: []rejectedFile{}, Next: page.Cursor}
-	for bytes := 0; ; {
-		filter := db.EntityFilter{Owner: &owner, Limit: page.Limit - len(list.Items), Cursor: list.Next, ErrorsOnly: failing, Search: c.URL.Query().Get("search")}
-		if c.kind == document.Skills {
-			filter.Limit = min(filter.Limit, skillsRead)
-		}
+	b := newBatch(page.Limit, c.kind)
+	list := entityList{Rejected: []rejectedFile{}, Next: page.Cursor}
+	for {
+		filter := db.EntityFilter{Owner: &owner, Limit: b.wanted(), Cursor: list.Next, ErrorsOnly: failing, Search: c.URL.Query().Get("search")}
 		rows, rejected, next, err := s.db.ListEntities(c.Context(), c.organization.ID, c.kind, filter)
 		if err != nil {
 			return err
 		}
 		for _, row := range rows {
-			list.Items = append(list.Items, showEntity(row))
-			for _, f := range row.Document.Files {
-				bytes += len(f.Content)
+			if err := b.add(showEntity(row)); err != nil {
+				return err
 			}
 		}
 		for _, f := range rejected {
 			list.Rejected = append(list.Rejected, rejectedFile{f.Slug, f.Path, f.Error})
 		}
-		if list.Next = next; next == "" || len(list.Items) >= page.Limit || bytes >= pageBytes || len(list.Rejected) >= maxRejected {
+		if list.Next = next; next == "" || b.full() || len(list.Rejected) >= maxRejected {
+			list.Items = b.items
 			return c.reply(http.StatusOK, list)
 		}
 	}

@@ -289,20 +289,6 @@ func TestSkillFiles(t *testing.T) {
 	})
 }
 
-// A list of large skills comes in small pages.
-func TestLargeSkillsEndAPage(t *testing.T) {
-	w := embedded(t, nil)
-	w.organization("acme")
-	filler := strings.Repeat("x", 1<<20)
-	for i := range 12 {
-		slug := fmt.Sprintf("s-%02d", i)
-		w.do("PUT", org("acme", "skills/"+slug), map[string]any{"slug": slug, "files": []any{skillFile("SKILL.md", skillText(slug, "d")), skillFile("big", filler)}}).is(201)
-	}
-	if page := w.do("GET", org("acme", "skills"), nil).is(200); len(page.at("items").([]any)) != skillsRead || page.at("next_cursor") == "" {
-		t.Errorf("%d items", len(page.at("items").([]any)))
-	}
-}
-
 // More bad files than a page shows are on the next ones, which the answer tells as for any list.
 func TestVeryManyRejectedFilesComeInPages_I1(t *testing.T) {
 	each(t, func(w *world) {
