@@ -44,25 +44,6 @@ func filesOf(d *document.Document) []document.File {
 	return []document.File{{Content: document.Encode(d)}}
 }
 
-// withoutSecrets is a document whose secret entries have no values, whatever it says.
-func withoutSecrets(d *document.Document, secrets map[string]bool) *document.Document {
-	d = d.Clone()
-	for _, key := range []string{"env", "headers"} {
-		entries, _ := d.Fields[key].(map[string]any)
-		for name, value := range entries {
-			entry, ok := value.(map[string]any)
-			_, secret := secrets[key+"/"+name]
-			switch {
-			case ok && (secret || entry["secret"] == true):
-				delete(entry, "value")
-			case secret:
-				entries[name] = "(not shown: it is a secret)"
-			}
-		}
-	}
-	return d
-}
-
 // names are those of the files of either side, sorted.
 func names(sides ...[]document.File) []string {
 	var all []string

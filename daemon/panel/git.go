@@ -77,20 +77,24 @@ func (b *gitBody) compare(row *db.Entity) {
 		database = filesOf(withoutSecrets(row.Document, secrets))
 	}
 	if b.Content != nil {
-		git = b.files(secrets)
+		var shown bool
+		if git, shown = b.files(secrets); !shown {
+			b.Unreadable, b.Equal = "The file cannot be understood, and is not shown: it may hold a secret.", ""
+			return
+		}
 	}
 	b.Differences = differences(git, database)
 }
 
 // files are those in git; a single one in the database's style, so that only what it says
-// is compared. One that cannot be understood is shown as it is.
-func (b *gitBody) files(secrets map[string]bool) []document.File {
+// is compared. One that cannot be understood is shown as it is, if that can be shown.
+func (b *gitBody) files(secrets map[string]bool) (files []document.File, shown bool) {
 	if b.Entry.Kind == document.Skills {
-		return b.Content.Files
+		return b.Content.Files, true
 	}
 	doc, problem := document.UnmarshalDocument(b.Entry.Kind, b.Content.Bytes, document.Limits{})
 	if problem != nil {
-		return []document.File{{Content: b.Content.Bytes}}
+		return []document.File{{Content: b.Content.Bytes}}, !mayHoldSecrets(b.Entry.Kind)
 	}
-	return filesOf(withoutSecrets(doc, secrets))
+	return filesOf(withoutSecrets(doc, secrets)), true
 }

@@ -92,7 +92,7 @@ func documentText(d *document.Document) string {
 	case d == nil:
 		return "(nothing)"
 	case d.Kind != document.Skills:
-		return cut(string(document.Encode(d)))
+		return cut(string(document.Encode(withoutSecrets(d, nil))))
 	}
 	var b strings.Builder
 	for i, f := range d.Files {

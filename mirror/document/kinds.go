@@ -113,6 +113,9 @@ func slugs(k Kind) *schema {
 	return &schema{shape: list, join: set, each: &schema{shape: text, rule: slugOf(k)}}
 }
 
+// Forbidden reports whether a key never stands in a file.
+func Forbidden(key string) bool { return forbidden[key] }
+
 // forbidden are the keys that never stand in a file: the database's own, and
 // what may be a credential.
 var forbidden = map[string]bool{
