@@ -22,13 +22,21 @@ const (
 	reconnect = 2000
 )
 
-// getEvents streams what happens, until the reader or the daemon goes. It begins with
+// getEvents streams what happens, until the reader or the daemon goes, or the reader may not
+// read any more: its session has ended, or the admin token is another. It begins with
 // an event "ready", or "reset" for a reader that comes back (Last-Event-ID): what it
 // missed is not kept, so it should read the state anew.
 func (s *Server) getEvents(c *call) error {
 	only := c.URL.Query().Get("organization")
 	if only != "" && !document.ValidSlug(document.Toolkits, only) {
 		return badRequest("organization: expected an organization's slug.")
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("X-Accel-Buffering", "no") // nginx would collect them
+	if c.Method == http.MethodHead {
+		c.w.WriteHeader(http.StatusOK)
+		return nil
 	}
 	if s.streams.Add(1) > maxStreams {
 		s.streams.Add(-1)
@@ -43,9 +51,6 @@ func (s *Server) getEvents(c *call) error {
 	defer cancel()
 
 	stream := &eventStream{control: http.NewResponseController(c.w), w: c.w, next: s.now().UnixMilli()}
-	h := c.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("X-Accel-Buffering", "no") // nginx would collect them
 	c.w.WriteHeader(http.StatusOK)
 	first := "ready"
 	if c.Header.Get("Last-Event-ID") != "" {
@@ -62,6 +67,9 @@ func (s *Server) getEvents(c *call) error {
 		case <-c.Context().Done():
 			return nil
 		case <-ticker.C:
+			if s.shutOut(c.Request) {
+				return nil
+			}
 			err = stream.comment("alive")
 		case event, open := <-events:
 			if !open {
@@ -75,6 +83,14 @@ func (s *Server) getEvents(c *call) error {
 			return nil // the reader is gone, or too slow
 		}
 	}
+}
+
+// shutOut reports whether a request that was let in would be refused now. A database that does
+// not answer is no refusal.
+func (s *Server) shutOut(r *http.Request) bool {
+	_, err := s.authenticate(r)
+	refused, ok := errors.AsType[*failure](err)
+	return ok && refused.status == http.StatusUnauthorized
 }
 
 // eventStream writes server-sent events

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/confmirror/confmirror/mirror"
 )
 
 // stream is a reader of server-sent events.
@@ -90,6 +92,28 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// Who was let in by a token that is not right any more hears nothing more.
+func TestEventsEndWithTheToken(t *testing.T) {
+	w := embedded(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/events", nil)
+		r.Header.Set("Authorization", "Bearer "+adminToken)
+		reader, writer := io.Pipe()
+		go func() {
+			w.server.ServeHTTP(&piped{PipeWriter: writer, header: http.Header{}}, r)
+			writer.Close()
+		}()
+		s := &stream{t, bufio.NewReader(reader)}
+		s.message()
+		s.message()
+		w.server.Update(Options{AdminToken: mirror.NewSecret(canary + "another")})
+		if line, err := s.lines.ReadString('\n'); !errors.Is(err, io.EOF) {
+			t.Errorf("%q, %v", line, err)
+		}
+		reader.Close()
+	})
+}
+
 // Over a real connection: what comes back after a break is told to read anew, and the
 // stream ends with the daemon's events.
 func TestEventsOverHTTP(t *testing.T) {
@@ -128,6 +152,10 @@ func TestEventStreamsAreBounded(t *testing.T) {
 	w.server.streams.Store(maxStreams)
 	w.do("GET", "/api/v1/events", nil).fails(503, "TOO_MANY_STREAMS")
 	w.do("GET", "/api/v1/events?organization=Not%20A%20Slug", nil).fails(400, "BAD_REQUEST")
+	// Who asks for the headers gets them, and no stream.
+	if got := w.do("HEAD", "/api/v1/events", nil).is(200); !strings.HasPrefix(got.Header.Get("Content-Type"), "text/event-stream") {
+		t.Errorf("%v", got.Header)
+	}
 	if n := w.server.streams.Load(); n != maxStreams {
 		t.Errorf("%d streams are counted", n)
 	}
