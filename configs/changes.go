@@ -39,11 +39,23 @@ func mirrorOnly(key string, both bool) string {
 
 // NeedsRestart reports whether a running daemon cannot take up a change of the key.
 func NeedsRestart(key string) bool {
-	switch key {
-	case "data_dir", "database.url", "http.listen":
-		return true
+	return slices.Contains(restartKeys, key)
+}
+
+// restartKeys are what a daemon holds on to: its directory and database with their locks,
+// its listener, the keys that everything stored is sealed with, and the form of its log.
+var restartKeys = []string{"data_dir", "database.url", "encryption.key", "encryption.previous_keys", "http.listen", "log.format"}
+
+// Adoptable is what a daemon that runs with old can take up of new: all but what needs a
+// restart, which stays as it is.
+func Adoptable(old, new *Config) *Config {
+	c := *new
+	c.DataDir, c.Database.URL, c.Encryption, c.Log.Format = old.DataDir, old.Database.URL, old.Encryption, old.Log.Format
+	if c.HTTP.PublicURL == derivedURL(c.HTTP.Listen) {
+		c.HTTP.PublicURL = derivedURL(old.HTTP.Listen)
 	}
-	return false
+	c.HTTP.Listen = old.HTTP.Listen
+	return &c
 }
 
 // values gives each key's value as text, secrets included: not for showing.

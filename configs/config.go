@@ -173,7 +173,7 @@ func defaults() *Config {
 // derive fills in what follows from other keys when it was left out.
 func (c *Config) derive() {
 	if c.HTTP.PublicURL == "" {
-		c.HTTP.PublicURL = "http://" + Reachable(c.HTTP.Listen)
+		c.HTTP.PublicURL = derivedURL(c.HTTP.Listen)
 	}
 	for _, m := range c.Mirrors {
 		if m.Push == "" {
@@ -193,6 +193,9 @@ func (c *Config) derive() {
 		}
 	}
 }
+
+// derivedURL is how this machine reaches a daemon that listens there.
+func derivedURL(listen string) string { return "http://" + Reachable(listen) }
 
 // Rules are the decisions for every mirror.
 func (c *Config) Rules() mirror.Rules {

@@ -17,6 +17,9 @@
 // `CONFMIRROR_ADMIN_TOKEN=${TOKEN:-}` does no harm, except for API_URL of a mirror,
 // where empty is a value of its own.
 //
+// Watch tells when a file may have changed, Changes which keys did, and Adoptable what of
+// it a running daemon can take up.
+//
 // The package also holds what an operator starts from: confmirror.example.yaml,
 // a systemd unit, a Compose file and Kubernetes manifests.
 package configs

@@ -26,6 +26,14 @@ type Problem struct {
 }
 
 func (p Problem) String() string {
+	if p.Excerpt != "" {
+		return p.Summary() + "\n" + p.Excerpt
+	}
+	return p.Summary()
+}
+
+// Summary is the problem in one line.
+func (p Problem) Summary() string {
 	var b strings.Builder
 	if p.Where != "" {
 		b.WriteString(p.Where + ": ")
@@ -34,9 +42,6 @@ func (p Problem) String() string {
 		b.WriteString(p.Key + ": ")
 	}
 	b.WriteString(p.Message)
-	if p.Excerpt != "" {
-		b.WriteString("\n" + p.Excerpt)
-	}
 	return b.String()
 }
 

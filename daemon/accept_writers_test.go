@@ -252,7 +252,7 @@ func TestAcceptALateCommit(t *testing.T) {
 		if status, _ := w.call("GET", "toolkits/c", nil); status != 200 {
 			t.Error("a locked row stopped the others")
 		}
-		if m := w.mirror(); m["state"] != "ok" {
+		if m := w.rested(); m["state"] != "ok" {
 			t.Errorf("a row that a writer has locked makes the mirror %v: %v", m["state"], m["detail"])
 		}
 		w.must(tx.Commit())

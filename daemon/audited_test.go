@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/db/dbtest"
 	"github.com/confmirror/confmirror/mirror/bitbucket/bitbuckettest"
 )
@@ -166,11 +167,19 @@ const fakeToken = "ghp_" + "x7Kq2mZ9vR4tL8wN1pB6cY3dF5gH0jS2aQ9e"
 
 // What a setting refused is looked at again under another one.
 func TestChangedSettingsClearWhatTheyRefused(t *testing.T) {
-	restart := func(w *world, set func()) {
-		w.stop()
-		set()
-		w.start()
+	for name, take := range map[string]func(w *world, set func(c *configs.Config)){
+		"by a restart": func(w *world, set func(c *configs.Config)) {
+			w.stop()
+			set(w.config)
+			w.start()
+		},
+		"by a reload": (*world).reload,
+	} {
+		t.Run(name, func(t *testing.T) { changedSettingsClear(t, take) })
 	}
+}
+
+func changedSettingsClear(t *testing.T, take func(w *world, set func(c *configs.Config))) {
 	t.Run("the scan", func(t *testing.T) {
 		eachWorld(t, nil, func(w *world) {
 			w.commit(bitbuckettest.Write("commands/c.json", `{"slug":"c","name":"C","prompt":"Do."}`))
@@ -185,7 +194,7 @@ func TestChangedSettingsClearWhatTheyRefused(t *testing.T) {
 			if w.branchHas("commands/c.json", fakeToken) {
 				t.Fatal("the token left")
 			}
-			restart(w, func() { w.config.Sync.SecretScan = "off" })
+			take(w, func(c *configs.Config) { c.Sync.SecretScan = "off" })
 			w.synced()
 			if !w.branchHas("commands/c.json", fakeToken) || w.entityError("commands", "c") != "" {
 				t.Errorf("error %q, files %v", w.entityError("commands", "c"), w.files())
@@ -200,7 +209,7 @@ func TestChangedSettingsClearWhatTheyRefused(t *testing.T) {
 			if w.rejected("commands")["commands/c.json"] != "FETCH_FAILED" {
 				t.Fatalf("rejected: %v", w.rejected("commands"))
 			}
-			restart(w, func() { w.config.Sync.MaxFileSize = 1 << 20 })
+			take(w, func(c *configs.Config) { c.Sync.MaxFileSize = 1 << 20 })
 			w.synced()
 			if w.query("SELECT slug FROM commands") != "c" || len(w.rejected("commands")) > 0 {
 				t.Errorf("rejected: %v", w.rejected("commands"))

@@ -52,7 +52,7 @@ func TestBrowserObeysNoOtherSite(t *testing.T) {
 
 		b.open("/organizations/acme")
 		b.sees("Sign out", "Pause") // still signed in, and not paused
-		if _, status := w.call("GET", "mirror", nil); status["state"] != "ok" {
+		if status := w.rested(); status["state"] != "ok" {
 			t.Errorf("%v", status)
 		}
 	})

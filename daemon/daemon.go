@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,13 +64,16 @@ type Daemon struct {
 	metrics    *metrics
 	registry   *prometheus.Registry
 	holder     string
-	scanner    mirror.Scanner
+	setting    *setting
+	reloading  sync.Mutex // one configuration after another is taken up
+	conditions *conditions
+	answers    *web.Server
 	now        func() time.Time
 }
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), reviews: newReviews(), now: o.Now}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), reviews: newReviews(), now: o.Now, setting: newSetting(o.Config, o.AdminToken)}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -77,14 +81,14 @@ func New(o Options) *Daemon {
 	d.connector.now, d.connector.paces.Now = d.now, d.now
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
-		rules: o.Config.Rules, committer: committer, log: o.Logger, open: map[string]*session{},
+		committer: committer, log: o.Logger, open: map[string]*session{},
 	}
-	if o.Config.Sync.SecretScan != configs.SecretScanOff {
-		d.scanner = secretscan.New()
-	}
-	d.queue = NewQueue(o.Config.Sync.BatchWindow, d.job)
+	d.queue = NewQueue(func() time.Duration { return d.config().Sync.BatchWindow }, d.job)
 	d.leases = &leases{db: o.DB, log: o.Logger, gained: d.gained, lost: d.lost, claimNow: make(chan struct{}, 1)}
 	d.metrics = newMetrics(d.registry, d)
+	d.conditions = newConditions(d.registry, d.now)
+	d.answers = web.New(d.webOptions())
+	d.answers.Mount(panel.New(panel.Options{Server: d.answers, DB: d.db, Engine: engine{d}, Version: o.Version}))
 	return d
 }
 
@@ -97,19 +101,19 @@ func (d *Daemon) Run(ctx context.Context) error {
 	listener := d.o.Listener
 	if listener == nil {
 		var err error
-		if listener, err = net.Listen("tcp", d.o.Config.HTTP.Listen); err != nil {
+		if listener, err = net.Listen("tcp", d.config().HTTP.Listen); err != nil {
 			return fmt.Errorf("http.listen: %w", err)
 		}
 	}
-	own, err := takeInstance(d.o.Config.DataDir)
+	own, err := takeInstance(d.config().DataDir)
 	if err != nil {
 		listener.Close()
-		return fmt.Errorf("data_dir %s: %w", d.o.Config.DataDir, err)
+		return fmt.Errorf("data_dir %s: %w", d.config().DataDir, err)
 	}
 	defer own.release()
 	d.holder, d.leases.holder = own.holder, own.holder
 	_, d.webhooks.port, _ = net.SplitHostPort(listener.Addr().String())
-	if err := d.connectConfigured(ctx); err != nil {
+	if err := d.takeUpMirrors(ctx); err != nil {
 		listener.Close()
 		return err
 	}
@@ -129,7 +133,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wg.Go(func() { d.recordDeliveries(ctx) })
 	wg.Go(func() { d.keepWebhooks(ctx) })
 	wg.Go(func() { d.review(ctx) })
-	wg.Go(func() { d.watch(ctx) })
+	wg.Go(func() {
+		follow(ctx, d.setting, func(c *configs.Config) bool { return c.Database.Notify }, d.watch)
+	})
 	wg.Go(func() { d.schedule(ctx) })
 	wg.Go(func() { d.housekeep(ctx) })
 	wg.Go(func() {
@@ -156,29 +162,29 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return nil
 }
 
-// oidc is where people may sign in.
-func (d *Daemon) oidc() web.OIDC {
-	o := d.o.Config.HTTP.OIDC
-	if o.Issuer != "" {
-		d.log.Info("people may sign in at an OpenID provider", "issuer", o.Issuer, "group", o.AllowedGroup)
-	}
-	return web.OIDC{
-		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AllowedGroup: o.AllowedGroup,
-		GroupsClaim: o.GroupsClaim, Scopes: o.Scopes, Transport: d.connector.git.Transport,
+// webOptions are how requests are answered, by the configuration as it is now.
+func (d *Daemon) webOptions() web.Options {
+	c, token, _ := d.setting.get()
+	o := c.HTTP.OIDC
+	return web.Options{
+		DB: d.db, Engine: engine{d}, AdminToken: token, Registry: d.registry,
+		PublicURL: c.HTTP.PublicURL, AllowedHosts: c.HTTP.AllowedHosts,
+		OIDC: web.OIDC{
+			Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AllowedGroup: o.AllowedGroup,
+			GroupsClaim: o.GroupsClaim, Scopes: o.Scopes, Transport: d.connector.git.Transport,
+		},
+		Limits: c.Rules().Limits, Version: d.o.Version, Logger: d.log, Now: time.Now,
+		Push: c.Sync.Push, Conflict: c.Sync.Conflict,
 	}
 }
 
 // serveHTTP answers webhooks and the API until ctx ends.
 func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
-	answers := web.New(web.Options{
-		DB: d.db, Engine: engine{d}, AdminToken: d.o.AdminToken, Registry: d.registry,
-		PublicURL: d.o.Config.HTTP.PublicURL, AllowedHosts: d.o.Config.HTTP.AllowedHosts, OIDC: d.oidc(),
-		Limits: d.o.Config.Rules().Limits, Version: d.o.Version, Logger: d.log, Now: time.Now,
-		Push: d.o.Config.Sync.Push, Conflict: d.o.Config.Sync.Conflict,
-	})
-	answers.Mount(panel.New(panel.Options{Server: answers, DB: d.db, Engine: engine{d}, Version: d.o.Version}))
+	if o := d.config().HTTP.OIDC; o.Issuer != "" {
+		d.log.Info("people may sign in at an OpenID provider", "issuer", o.Issuer, "group", o.AllowedGroup)
+	}
 	server := &http.Server{
-		Handler:           answers,
+		Handler:           d.answers,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -201,19 +207,35 @@ func (d *Daemon) serveHTTP(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// connectConfigured makes the mirrors of the configuration file. One that cannot be
-// is logged; the others are mirrored all the same.
-func (d *Daemon) connectConfigured(ctx context.Context) error {
+// takeUpMirrors makes the mirrors of the configuration file when the daemon starts. What
+// another daemon's file lists stays, and only an embedded database has no other.
+func (d *Daemon) takeUpMirrors(ctx context.Context) error {
 	if err := d.db.Recognize(ctx); err != nil { // first: what is connected elsewhere is no copy any more
 		return err
 	}
-	refused, err := Connect(ctx, d.db, d.o.Config.Mirrors)
+	c := d.config()
+	return d.connectConfigured(ctx, c, func(organization string) bool {
+		return !c.Database.URL.IsZero() || slices.ContainsFunc(c.Mirrors, func(m *configs.MirrorConfig) bool { return m.Organization == organization })
+	})
+}
+
+// connectConfigured makes the mirrors of a configuration, and releases all others that come
+// from a file but those to keep. One that cannot be made is logged; the others are mirrored
+// all the same.
+func (d *Daemon) connectConfigured(ctx context.Context, c *configs.Config, keep func(organization string) bool) error {
+	if err := d.db.ReleaseConnections(db.As(ctx, configured), keep); err != nil {
+		return err
+	}
+	refused, err := Connect(ctx, d.db, c.Mirrors)
 	for organization, err := range refused {
 		f := mirror.AsFault(err)
 		d.log.Error("a configured mirror cannot be connected", "organization", organization, "code", f.Code, "message", f.Message, "remedy", f.Remedy)
 	}
 	return err
 }
+
+// configured is who changes what the configuration file has.
+const configured = "configuration file"
 
 // Connect makes organizations and connections as the configuration lists them. It
 // returns by organization what could not be connected, because another one stands
@@ -224,7 +246,7 @@ func Connect(ctx context.Context, database *db.DB, mirrors []*configs.MirrorConf
 		if err != nil {
 			return refused, fmt.Errorf("organization %s: %w", m.Organization, err)
 		}
-		_, err = database.SaveConnection(db.As(ctx, "configuration file"), o.ID, db.ConnectionWrite{Settings: m.Settings(), Source: db.SourceConfig})
+		_, err = database.SaveConnection(db.As(ctx, configured), o.ID, db.ConnectionWrite{Settings: m.Settings(), Source: db.SourceConfig})
 		var fault *mirror.Fault
 		switch {
 		case errors.As(err, &fault) && fault.Code == mirror.CodeAlreadyConnected:
@@ -253,9 +275,14 @@ func (d *Daemon) lost(id string) {
 // partOfBurst bounds what a run holds in memory; fewer changes than that are one push.
 const partOfBurst = 2500
 
-func (d *Daemon) runner() *mirror.Runner {
+// runner runs mirrors by a configuration: the one that the clone was opened by.
+func (d *Daemon) runner(c *configs.Config) *mirror.Runner {
+	var scanner mirror.Scanner
+	if c.Sync.SecretScan != configs.SecretScanOff {
+		scanner = secretscan.New()
+	}
 	return &mirror.Runner{
-		Store: d.db, Rules: d.o.Config.Rules(), Scanner: d.scanner, Committer: committer, Now: d.now, Logger: d.log,
+		Store: d.db, Rules: c.Rules(), Scanner: scanner, Committer: committer, Now: d.now, Logger: d.log,
 		Part: partOfBurst,
 		Progress: func(p mirror.Progress) {
 			d.events.publish(web.Event{Type: "run.progress", Organization: p.Organization, Data: p})

@@ -23,6 +23,12 @@
 // delivered (deliveries.go), and reviews of pull requests, in clones of their own (reviews.go). Pushes and deliveries are compared after each run (silence.go);
 // the outcome decides how often a mirror is polled (polls.go).
 //
+// # Configuration
+//
+// What a daemon runs with may be replaced while it runs (reload.go): the configuration is
+// one value that is swapped, never changed. A run takes it once, when it begins; what depends
+// on a part of it for longer follows that part.
+//
 // # Failure
 //
 // A run that fails transiently is tried again with growing pauses; one that fails

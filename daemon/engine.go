@@ -97,7 +97,7 @@ func (d *Daemon) plan(ctx context.Context, m *mirror.Mirror, connected bool) ([]
 	if identity != m.Identity { // as the run itself would: a first connection
 		m.Identity, m.Cursor, m.RemoteSeen = identity, "", ""
 	}
-	parent := filepath.Join(d.o.Config.DataDir, "plans")
+	parent := filepath.Join(d.config().DataDir, "plans")
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return nil, err
 	}
@@ -106,12 +106,13 @@ func (d *Daemon) plan(ctx context.Context, m *mirror.Mirror, connected bool) ([]
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	s, err := d.sessions.openClone(ctx, m, r, dir)
+	c := d.config()
+	s, err := d.sessions.openClone(ctx, m, r, dir, c.Rules().Limits)
 	if err != nil {
 		return nil, err
 	}
 	defer s.clone.Close()
-	return d.runner().Plan(ctx, m, s.clone)
+	return d.runner(c).Plan(ctx, m, s.clone)
 }
 
 func (e engine) Running(organizationID string) bool { return e.queue.Running(organizationID) }
@@ -127,5 +128,7 @@ func (e engine) Reconnected(organizationID string) {
 		e.queue.Nudge(organizationID, Nudge{Trigger: "connection", Look: true, Person: true})
 	}
 }
+
+func (e engine) Conditions() []mirror.Detail { return e.conditions.all() }
 
 func (e engine) Events() (<-chan web.Event, func()) { return e.events.subscribe() }

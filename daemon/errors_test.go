@@ -55,7 +55,7 @@ func TestErrorCodesOfFiles_I1(t *testing.T) {
 		if w.get("toolkits/good")["name"] != "Good" {
 			t.Error("one bad file stopped a good one")
 		}
-		if got := w.mirror(); got["errors"].(float64) != 9 || got["state"] != "ok" {
+		if got := w.rested(); got["errors"].(float64) != 9 || got["state"] != "ok" {
 			t.Errorf("mirror: %v", got)
 		}
 

@@ -9,8 +9,8 @@ import (
 )
 
 // watch turns the database's notifications into nudges.
-func (d *Daemon) watch(ctx context.Context) {
-	err := d.db.Watch(ctx, d.o.Config.Database.Notify, func(id string) {
+func (d *Daemon) watch(ctx context.Context, notify bool) {
+	err := d.db.Watch(ctx, notify, func(id string) {
 		if _, held := d.leases.epoch(id); !held {
 			// Perhaps a connection that was just made: nobody holds it yet.
 			select {
@@ -37,25 +37,27 @@ func (d *Daemon) requested(ctx context.Context, id string) bool {
 func (d *Daemon) schedule(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, job := range []struct {
-		expression string
+		expression func(*configs.Config) string
 		tick       func(gap time.Duration) // until the next one
 	}{
-		{d.o.Config.Sync.Poll, func(gap time.Duration) { d.poll(ctx, gap) }},
-		{d.o.Config.Sync.Audit, func(time.Duration) {
+		{func(c *configs.Config) string { return c.Sync.Poll }, func(gap time.Duration) { d.poll(ctx, gap) }},
+		{func(c *configs.Config) string { return c.Sync.Audit }, func(time.Duration) {
 			for _, id := range d.leases.ids() {
 				d.queue.Nudge(id, Nudge{Trigger: "audit", Look: true, Full: true})
 			}
 		}},
 	} {
-		when, err := configs.ParseSchedule(job.expression)
-		if err != nil {
-			d.log.Error("schedule cannot be read", "expression", job.expression, "error", err)
-			continue
-		}
 		wg.Go(func() {
-			ticks(ctx, when, time.Now, func() {
-				now := time.Now()
-				job.tick(when.Next(now).Sub(now).Round(time.Second))
+			follow(ctx, d.setting, job.expression, func(ctx context.Context, expression string) {
+				when, err := configs.ParseSchedule(expression)
+				if err != nil {
+					d.log.Error("schedule cannot be read", "expression", expression, "error", err)
+					return
+				}
+				ticks(ctx, when, time.Now, func() {
+					now := time.Now()
+					job.tick(when.Next(now).Sub(now).Round(time.Second))
+				})
 			})
 		})
 	}

@@ -48,7 +48,7 @@ func (d *Daemon) Once(ctx context.Context, organizationID string, o OnceOptions)
 	if err != nil {
 		return nil, err
 	}
-	if own, err := takeInstance(d.o.Config.DataDir); err == nil {
+	if own, err := takeInstance(d.config().DataDir); err == nil {
 		defer own.release()
 		d.holder = own.holder
 	} else if !errors.Is(err, errInUse) {

@@ -54,7 +54,7 @@ type Job func(ctx context.Context, organizationID string, n Nudge) (r Result, ag
 // ready (in the list), running; a nudge while running makes it wait again after.
 type Queue struct {
 	job     Job
-	window  time.Duration // how long a first change waits for others
+	window  func() time.Duration // how long a first change waits for others
 	mu      sync.Mutex
 	work    *sync.Cond // of mu: ready or stopped changed
 	ready   []string
@@ -79,7 +79,7 @@ type entry struct {
 const lookInterval = time.Second
 
 // NewQueue makes a queue; Run starts its workers.
-func NewQueue(window time.Duration, job Job) *Queue {
+func NewQueue(window func() time.Duration, job Job) *Queue {
 	q := &Queue{job: job, window: window, mirrors: map[string]*entry{}}
 	q.work = sync.NewCond(&q.mu)
 	return q
@@ -208,7 +208,7 @@ func (q *Queue) dueAt(e *entry, n Nudge) time.Time {
 			due = next
 		}
 	} else {
-		due = due.Add(q.window)
+		due = due.Add(q.window())
 	}
 	if e.pause.After(due) {
 		due = e.pause

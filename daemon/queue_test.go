@@ -13,7 +13,7 @@ import (
 func TestQueueForgetsWhatIsNotItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		results := map[string]error{"held": nil, "lost": errNotHolder, "gone": mirror.ErrNoMirror}
-		q := NewQueue(time.Second, func(_ context.Context, id string, _ Nudge) (Result, time.Duration) {
+		q := NewQueue(func() time.Duration { return time.Second }, func(_ context.Context, id string, _ Nudge) (Result, time.Duration) {
 			return Result{Err: results[id]}, 0
 		})
 		ctx, stop := context.WithCancel(t.Context())
@@ -40,7 +40,7 @@ func TestQueueCoalesces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ran []Nudge
 		first := make(chan struct{})
-		q := NewQueue(time.Second, func(_ context.Context, _ string, n Nudge) (Result, time.Duration) {
+		q := NewQueue(func() time.Duration { return time.Second }, func(_ context.Context, _ string, n Nudge) (Result, time.Duration) {
 			if ran = append(ran, n); len(ran) == 1 {
 				<-first
 			}

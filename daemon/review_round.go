@@ -141,7 +141,7 @@ func (r *reviewRound) record(ctx context.Context) error {
 }
 
 func (r *reviewRound) cloneDir() string {
-	return filepath.Join(r.d.o.Config.DataDir, "reviews", r.mirror.Organization)
+	return filepath.Join(r.d.config().DataDir, "reviews", r.mirror.Organization)
 }
 
 // reviewAll reviews what is not as it was when it was reviewed last. A clone that does not
@@ -165,7 +165,7 @@ func (r *reviewRound) reviewAll(ctx context.Context) error {
 }
 
 func (r *reviewRound) reviewIn(ctx context.Context) error {
-	opened, err := r.d.sessions.openClone(ctx, r.mirror, r.remote, r.cloneDir())
+	opened, err := r.d.sessions.openClone(ctx, r.mirror, r.remote, r.cloneDir(), r.d.config().Rules().Limits)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (r *reviewRound) judge(ctx context.Context, c mirror.Clone, review *db.Revi
 			return reviewSaid{}, err
 		}
 	}
-	found, err := r.d.runner().Review(ctx, r.mirror, c, head, source)
+	found, err := r.d.runner(r.d.config()).Review(ctx, r.mirror, c, head, source)
 	if err != nil || found.Contained { // merged, most likely
 		r.doubt = r.doubt || err == nil && !r.listed
 		return reviewSaid{}, err

@@ -176,7 +176,7 @@ func (r *reviews) takeLeft() []string {
 
 // review looks at pull requests until ctx ends.
 func (d *Daemon) review(ctx context.Context) {
-	clones := filepath.Join(d.o.Config.DataDir, "reviews")
+	clones := filepath.Join(d.config().DataDir, "reviews")
 	if err := os.RemoveAll(clones); err != nil { // an earlier daemon's
 		d.log.Warn("clones of reviews cannot be removed", "error", err)
 	}

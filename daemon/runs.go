@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/daemon/web"
 	"github.com/confmirror/confmirror/db"
 	"github.com/confmirror/confmirror/mirror"
@@ -128,11 +129,11 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 }
 
 // open opens a mirror that may run here.
-func (d *Daemon) open(ctx context.Context, m *mirror.Mirror) (*session, error) {
+func (d *Daemon) open(ctx context.Context, m *mirror.Mirror, c *configs.Config) (*session, error) {
 	if m.Copied {
 		return nil, db.Copied(m.Organization)
 	}
-	return d.sessions.acquire(ctx, m)
+	return d.sessions.acquire(ctx, m, c.Rules().Limits)
 }
 
 // runMirror opens the mirror's session, runs it and records a fault.
@@ -156,12 +157,13 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 		d.connector.insist(m.Settings)
 	}
 	report := &mirror.Report{RunID: req.RunID, Trigger: n.Trigger, StartedAt: began.UTC(), Commits: []mirror.Hash{}, SyncedCommit: m.Cursor}
-	session, err := d.open(ctx, m)
+	c := d.config() // this run's, whatever is taken up meanwhile
+	session, err := d.open(ctx, m, c)
 	if err == nil {
 		if session.host != nil {
 			req.PullRequests, req.LookAtPullRequest = session.host, asked
 		}
-		report, err = d.runner().Run(ctx, m, session.clone, req)
+		report, err = d.runner(c).Run(ctx, m, session.clone, req)
 		if session.host != nil {
 			d.judge(m, session.host, report)
 			d.reviews.ran(m, report.SyncedCommit, m.Requested > m.Covered, d.now())

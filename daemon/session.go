@@ -12,6 +12,7 @@ import (
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
 	"github.com/confmirror/confmirror/mirror/clone"
+	"github.com/confmirror/confmirror/mirror/document"
 )
 
 // remote is what a connection's settings make: credentials for git, and the host's
@@ -144,6 +145,7 @@ func (c *Connector) resolve(ctx context.Context, m *mirror.Mirror, r remote) (mi
 type session struct {
 	settings mirror.Settings
 	identity mirror.Identity
+	limits   document.Limits
 	host     mirror.Forge // nil: a plain git host
 	clone    *clone.Clone
 }
@@ -153,7 +155,6 @@ type sessions struct {
 	connector *Connector
 	store     mirror.Store
 	dir       string // of the clones
-	rules     func() mirror.Rules
 	committer mirror.Signature
 	log       *slog.Logger
 
@@ -161,12 +162,12 @@ type sessions struct {
 	open map[string]*session
 }
 
-// acquire opens a mirror, or reuses what is open if the settings are the same.
-func (s *sessions) acquire(ctx context.Context, m *mirror.Mirror) (*session, error) {
+// acquire opens a mirror, or reuses what is open if the settings and limits are the same.
+func (s *sessions) acquire(ctx context.Context, m *mirror.Mirror, limits document.Limits) (*session, error) {
 	s.mu.Lock()
 	current := s.open[m.OrganizationID]
 	s.mu.Unlock()
-	if current != nil && current.settings == m.Settings && current.identity == m.Identity {
+	if current != nil && current.settings == m.Settings && current.identity == m.Identity && current.limits == limits {
 		if current.clone.Stands() {
 			return current, nil
 		}
@@ -180,7 +181,7 @@ func (s *sessions) acquire(ctx context.Context, m *mirror.Mirror) (*session, err
 	if err := s.identify(ctx, m, r); err != nil {
 		return nil, err
 	}
-	opened, err := s.openClone(ctx, m, r, filepath.Join(s.dir, m.Organization))
+	opened, err := s.openClone(ctx, m, r, filepath.Join(s.dir, m.Organization), limits)
 	if err != nil {
 		return nil, err
 	}
@@ -234,16 +235,16 @@ func (s *sessions) identify(ctx context.Context, m *mirror.Mirror, r remote) err
 	return nil
 }
 
-func (s *sessions) openClone(ctx context.Context, m *mirror.Mirror, r remote, dir string) (*session, error) {
+func (s *sessions) openClone(ctx context.Context, m *mirror.Mirror, r remote, dir string, limits document.Limits) (*session, error) {
 	c, err := clone.Open(ctx, clone.Options{
 		Dir: dir, URL: m.Settings.CloneURL(), Branch: m.Branch(), Layout: m.Settings.Layout(),
-		Limits: s.rules().Limits, Committer: s.committer, Credentials: r.credentials,
+		Limits: limits, Committer: s.committer, Credentials: r.credentials,
 		Client: s.connector.git, Logger: s.log.With("organization", m.Organization),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &session{settings: m.Settings, identity: m.Identity, host: r.host, clone: c}, nil
+	return &session{settings: m.Settings, identity: m.Identity, limits: limits, host: r.host, clone: c}, nil
 }
 
 // release closes a mirror's clone.

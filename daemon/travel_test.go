@@ -256,7 +256,7 @@ func TestMainBranchChanges_F3(t *testing.T) {
 			return strings.Join(codes, " ")
 		}
 		w.synced()
-		if m := w.mirror(); told() != "MAIN_BRANCH_CHANGED" || m["branch"] != "trunk" || m["state"] != "ok" {
+		if m := w.rested(); told() != "MAIN_BRANCH_CHANGED" || m["branch"] != "trunk" || m["state"] != "ok" {
 			t.Errorf("mirror: %v", m)
 		}
 		w.must(w.repo.SetMainBranch("trunk"))

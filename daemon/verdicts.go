@@ -124,7 +124,7 @@ var passive = map[mirror.Verb]string{
 // pageOf is where a verdict leads to: this daemon, or where only this machine reaches it
 // the commit itself.
 func (d *Daemon) pageOf(m *mirror.Mirror, commit mirror.Hash) string {
-	if own, err := url.Parse(d.o.Config.HTTP.PublicURL); err == nil && !document.Loopback(own.Hostname()) {
+	if own, err := url.Parse(d.config().HTTP.PublicURL); err == nil && !document.Loopback(own.Hostname()) {
 		return own.String() + "/"
 	}
 	return bitbucket.CommitURL(m.Settings, commit)

@@ -147,7 +147,7 @@ func tried(known db.Webhook, wish string, now time.Time) bool {
 }
 
 // webhookURL is the address that all mirrors share.
-func (d *Daemon) webhookURL() string { return web.WebhookURL(d.o.Config.HTTP.PublicURL) }
+func (d *Daemon) webhookURL() string { return web.WebhookURL(d.config().HTTP.PublicURL) }
 
 // heeded reports whether signed deliveries of a mirror can come to this daemon.
 func (d *Daemon) heeded(m *mirror.Mirror) bool {

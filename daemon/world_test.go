@@ -54,6 +54,7 @@ type world struct {
 	orgID    string
 	token    string // the admin token
 	log      *safeBuffer
+	daemon   *daemon.Daemon
 	stop     func() // the daemon
 }
 
@@ -166,7 +167,8 @@ func (w *world) start() {
 		w.config.HTTP.PublicURL = "http://" + w.listener.Addr().String()
 	}
 	ready := make(chan string, 1)
-	d := w.newDaemon(func(address string) { ready <- address })
+	w.daemon = w.newDaemon(func(address string) { ready <- address })
+	d := w.daemon
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
@@ -315,6 +317,13 @@ func (w *world) get(path string) map[string]any {
 
 func (w *world) mirror() map[string]any { w.t.Helper(); return w.get("mirror") }
 
+// rested is the mirror between two runs: one of the poll may be under way at any time.
+func (w *world) rested() (m map[string]any) {
+	w.t.Helper()
+	w.eventually("no run is under way", func() bool { m = w.mirror(); return m["state"] != "syncing" })
+	return m
+}
+
 // sync runs the mirror and waits for it.
 func (w *world) sync() map[string]any {
 	w.t.Helper()
@@ -344,7 +353,12 @@ func (w *world) files() map[string]string {
 
 func (w *world) commit(changes ...bitbuckettest.Change) mirror.Hash {
 	w.t.Helper()
-	hash, err := w.repo.Commit("main", mirror.Signature{Name: "Ada", Email: "ada@example.com"}, "Edit by hand", changes...)
+	return w.commitOn("main", changes...)
+}
+
+func (w *world) commitOn(branch string, changes ...bitbuckettest.Change) mirror.Hash {
+	w.t.Helper()
+	hash, err := w.repo.Commit(branch, mirror.Signature{Name: "Ada", Email: "ada@example.com"}, "Edit by hand", changes...)
 	w.must(err)
 	return hash
 }

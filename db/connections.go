@@ -187,6 +187,31 @@ func (d *DB) notConnected(tx *gorm.DB, organizationID string, s mirror.Settings,
 	return nil
 }
 
+// ReleaseConnections has connections that come from a configuration file be managed by API
+// and panel, but for those of the organizations to keep.
+func (d *DB) ReleaseConnections(ctx context.Context, keep func(organization string) bool) error {
+	return d.fault(d.write(ctx, func(tx *gorm.DB) error {
+		var configured []struct{ OrganizationID, Slug string }
+		err := tx.Model(&connectionRow{}).Joins("JOIN organizations o ON o.id = organization_id").
+			Where("source = ?", SourceConfig).Select("organization_id", "o.slug").Order("o.slug").Find(&configured).Error
+		if err != nil {
+			return err
+		}
+		for _, c := range configured {
+			if keep(c.Slug) {
+				continue
+			}
+			if err := tx.Model(&connectionRow{}).Where("organization_id = ?", c.OrganizationID).Updates(map[string]any{"source": SourceAPI, "updated_at": d.now()}).Error; err != nil {
+				return err
+			}
+			if err := d.note(tx, c.OrganizationID, EventSettings, "%s", "The connection is not in the configuration file any more, and is managed here now."); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
 // Disconnect ends an organization's mirror. Bases stay, so that connecting the
 // same place again goes on where it ended; credentials do not.
 func (d *DB) Disconnect(ctx context.Context, organizationID string) error {

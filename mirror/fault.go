@@ -34,6 +34,12 @@ const (
 	CodeMainBranchChanged = "MAIN_BRANCH_CHANGED"
 	// CodeWebhookSilent: a condition of a mirror whose webhook says nothing of pushes.
 	CodeWebhookSilent = "WEBHOOK_SILENT"
+	// CodeConfigInvalid: a condition of a daemon whose configuration was changed, and is not
+	// taken up.
+	CodeConfigInvalid = "CONFIG_INVALID"
+	// CodeConfigNeedsRestart: a condition of a daemon whose configuration has changes that a
+	// running one cannot take up.
+	CodeConfigNeedsRestart = "CONFIG_NEEDS_RESTART"
 	// CodeCloneFailed: the clone on this machine cannot be used (disk full, not writable).
 	CodeCloneFailed = "CLONE_FAILED"
 	// CodeDatabaseFailed: the database does not answer.

@@ -15,8 +15,9 @@ type card struct {
 }
 
 type homeBody struct {
-	Cards []card
-	Next  string
+	Conditions []mirror.Detail // of the daemon
+	Cards      []card
+	Next       string
 }
 
 // home lists the organizations, each with how its mirror is. Where there is only one, it is
@@ -33,7 +34,7 @@ func (p *Panel) home(v *visit) (*page, error) {
 		}
 		return p.overview(v)
 	}
-	body := homeBody{Next: next}
+	body := homeBody{Conditions: p.engine.Conditions(), Next: next}
 	for _, o := range organizations {
 		status, err := p.status(v, o)
 		if err != nil {

@@ -31,6 +31,8 @@ type Engine interface {
 	Running(organizationID string) bool
 	// Reconnected: the connection's settings were changed or removed.
 	Reconnected(organizationID string)
+	// Conditions are what a person should know of this daemon although it works.
+	Conditions() []mirror.Detail
 	// Events subscribes to what happens; the channel is closed by cancel, and a
 	// subscriber that does not keep up misses events.
 	Events() (events <-chan Event, cancel func())

@@ -24,7 +24,21 @@ func (s *Server) getReady(c *call) error {
 	if current < wanted {
 		return fail(http.StatusServiceUnavailable, "NOT_READY", "The database is not migrated yet.")
 	}
-	return c.reply(http.StatusOK, map[string]string{"status": "ok"})
+	return c.reply(http.StatusOK, readiness{Status: "ok", Conditions: s.conditionCodes()})
+}
+
+// readiness is the answer of /readyz. Anybody may read it: texts are for who is signed in.
+type readiness struct {
+	Status     string   `json:"status"`
+	Conditions []string `json:"conditions"` // codes
+}
+
+func (s *Server) conditionCodes() []string {
+	codes := []string{}
+	for _, c := range s.engine.Conditions() {
+		codes = append(codes, c.Code)
+	}
+	return codes
 }
 
 // getMetrics shows the registry to this machine, and to those with the admin token.

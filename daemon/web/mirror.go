@@ -50,6 +50,7 @@ func (s *Server) getMirror(c *call) error {
 	if st.LastRun != nil {
 		st.LastRun.Actions = nil
 	}
+	st.State.Conditions = append(st.State.Conditions, s.engine.Conditions()...)
 	return c.reply(http.StatusOK, NewMirrorStatus(st))
 }
 

@@ -252,13 +252,14 @@ type recorder struct {
 	// delivered are the deliveries that it heard of, by organization.
 	delivered map[string][]Delivery
 
-	report  *mirror.Report
-	plan    []mirror.Action
-	result  TestResult
-	err     error
-	running bool
-	events  chan Event
-	onSync  func(ctx context.Context)
+	report     *mirror.Report
+	plan       []mirror.Action
+	result     TestResult
+	err        error
+	running    bool
+	conditions []mirror.Detail
+	events     chan Event
+	onSync     func(ctx context.Context)
 }
 
 func (e *recorder) note(text string) {
@@ -277,9 +278,10 @@ func (e *recorder) take() []string {
 	return notes
 }
 
-func (e *recorder) Nudge(id, trigger string) { e.note(trigger + " " + id) }
-func (e *recorder) Reconnected(id string)    { e.note("reconnected " + id) }
-func (e *recorder) Running(string) bool      { return e.running }
+func (e *recorder) Nudge(id, trigger string)    { e.note(trigger + " " + id) }
+func (e *recorder) Reconnected(id string)       { e.note("reconnected " + id) }
+func (e *recorder) Running(string) bool         { return e.running }
+func (e *recorder) Conditions() []mirror.Detail { return e.conditions }
 
 func (e *recorder) Delivered(ids []string, d Delivery) {
 	e.mu.Lock()

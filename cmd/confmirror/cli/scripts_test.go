@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -31,6 +32,7 @@ func scriptCommands(t *testing.T) map[string]command {
 		"freeport":  freeport,
 		"await":     await,
 		"terminate": terminate,
+		"hangup":    hangup,
 		"sql":       runSQL,
 		"remember":  remember,
 		"bitbucket": runBitbucket,
@@ -95,7 +97,7 @@ func eventually(ts *testscript.TestScript, what string, ok func() bool) {
 	}
 }
 
-// await STATUS URL waits until a URL answers with a status.
+// await STATUS URL [TEXT] waits until a URL answers with a status, and with a text in its body.
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	eventually(ts, strings.Join(args, " "), func() bool {
@@ -103,15 +105,19 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 		if err != nil {
 			return false
 		}
-		answer.Body.Close()
-		return strconv.Itoa(answer.StatusCode) == args[0]
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		return err == nil && strconv.Itoa(answer.StatusCode) == args[0] && (len(args) < 3 || strings.Contains(string(body), args[2]))
 	})
 }
 
-// terminate sends SIGTERM to what runs in the background.
-func terminate(ts *testscript.TestScript, _ bool, _ []string) {
+// terminate sends SIGTERM to what runs in the background, hangup sends SIGHUP.
+func terminate(ts *testscript.TestScript, _ bool, _ []string) { tell(ts, syscall.SIGTERM) }
+func hangup(ts *testscript.TestScript, _ bool, _ []string)    { tell(ts, syscall.SIGHUP) }
+
+func tell(ts *testscript.TestScript, signal syscall.Signal) {
 	for _, c := range ts.BackgroundCmds() {
-		ts.Check(c.Process.Signal(syscall.SIGTERM))
+		ts.Check(c.Process.Signal(signal))
 	}
 }
 

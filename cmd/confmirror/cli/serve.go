@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -27,8 +28,9 @@ organization's configuration identical in the database and on its branch.
 
 Without any configuration it uses an embedded database in ./confmirror-data, makes
 its keys there, and listens on 127.0.0.1:8080. A database that is down is waited
-for. SIGTERM and SIGINT end it within 10 seconds: what is under way is finished or
-undone.`,
+for. A changed configuration file, or file with a secret that it names, is taken up
+while it runs; SIGHUP has them read at once. SIGTERM and SIGINT end it within 10
+seconds: what is under way is finished or undone.`,
 		Example: `  confmirror serve
   confmirror serve --config /etc/confmirror/confmirror.yaml
   CONFMIRROR_DATABASE_URL=postgres://confmirror@db/app confmirror serve`,
@@ -42,7 +44,9 @@ func (p *Program) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := p.logger(c)
+	r := p.newReloader(c)
+	defer r.stop()
+	log := r.log
 	listener, err := listen(ctx, c)
 	if err != nil {
 		return err
@@ -56,7 +60,7 @@ func (p *Program) serve(ctx context.Context) error {
 		return err
 	}
 	defer database.Close()
-	return p.serveOn(ctx, c, log, listener, database)
+	return p.serveOn(ctx, c, r, listener, database)
 }
 
 func listen(ctx context.Context, c *configs.Config) (net.Listener, error) {
@@ -69,7 +73,8 @@ func listen(ctx context.Context, c *configs.Config) (net.Listener, error) {
 }
 
 // serveOn runs the daemon on an open database until ctx ends.
-func (p *Program) serveOn(ctx context.Context, c *configs.Config, log *slog.Logger, listener net.Listener, database *db.DB) error {
+func (p *Program) serveOn(ctx context.Context, c *configs.Config, r *reloader, listener net.Listener, database *db.DB) error {
+	log := r.log
 	token, tokenFile, err := adminToken(ctx, c, database, log)
 	if err != nil {
 		listener.Close()
@@ -89,7 +94,14 @@ func (p *Program) serveOn(ctx context.Context, c *configs.Config, log *slog.Logg
 			system.ready(ctx)
 		},
 	})
-	if err := d.Run(ctx); err != nil && ctx.Err() == nil {
+	during, end := context.WithCancel(ctx)
+	defer end()
+	var wg sync.WaitGroup
+	wg.Go(func() { r.run(during, d, database) })
+	err = d.Run(ctx)
+	end()
+	wg.Wait()
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	log.Info("stopped")

@@ -18,13 +18,15 @@ func (p *Program) load() (*configs.Config, error) {
 }
 
 // logger is the daemon's log, as the configuration wants it.
-func (p *Program) logger(c *configs.Config) *slog.Logger {
+func (p *Program) logger(c *configs.Config) *slog.Logger { return p.loggerAt(c, p.logLevel(c)) }
+
+func (p *Program) logLevel(c *configs.Config) slog.Level {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Log.Level)) // checked when it was loaded
 	if p.verbose {
 		level = min(level, slog.LevelInfo)
 	}
-	return p.loggerAt(c, level)
+	return level
 }
 
 // quietLogger is the log of a command that ends: what went wrong is its result,
@@ -36,7 +38,7 @@ func (p *Program) quietLogger(c *configs.Config) *slog.Logger {
 	return p.loggerAt(c, slog.LevelError)
 }
 
-func (p *Program) loggerAt(c *configs.Config, level slog.Level) *slog.Logger {
+func (p *Program) loggerAt(c *configs.Config, level slog.Leveler) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText}
 	if c.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(p.Stderr, options))

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -19,12 +20,20 @@ func (s service) notify(state string) {
 	}
 }
 
+// reloading says so, until reloaded; systemd wants to know since when.
+func (s service) reloading() {
+	s.notify(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", systemd.SdNotifyReloading, monotonic().Microseconds()))
+}
+
 func (s service) stopping() { s.notify(systemd.SdNotifyStopping) }
 
 // waiting asks for another minute before systemd calls the start a failure.
 func (s service) waiting(why string) {
 	s.notify("STATUS=" + why + "\nEXTEND_TIMEOUT_USEC=60000000")
 }
+
+// reloaded ends what reloading began.
+func (s service) reloaded() { s.notify(systemd.SdNotifyReady) }
 
 // ready says so, and feeds the watchdog until ctx ends.
 func (s service) ready(ctx context.Context) {
