@@ -89,7 +89,7 @@ func apiOf(o *db.Organization, kind document.Kind) string {
 
 // begun is what a new entity begins as.
 var begun = map[document.Kind]string{
-	document.Toolkits:   "{\n  \"slug\": \"\",\n  \"name\": \"\",\n  \"description\": \"\",\n  \"integrations\": [],\n  \"skills\": [],\n  \"commands\": []\n}\n",
+	document.Toolkits:   "{\n  \"slug\": \"\",\n  \"name\": \"\",\n  \"description\": \"\",\n  \"integrations\": {},\n  \"skills\": [],\n  \"commands\": []\n}\n",
 	document.Commands:   "{\n  \"slug\": \"\",\n  \"name\": \"\",\n  \"description\": \"\",\n  \"prompt\": \"\"\n}\n",
 	document.MCPServers: "{\n  \"slug\": \"\",\n  \"name\": \"\",\n  \"type\": \"http\",\n  \"url\": \"https://\"\n}\n",
 	document.MCPClients: "{\n  \"slug\": \"\",\n  \"name\": \"\"\n}\n",

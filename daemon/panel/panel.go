@@ -42,6 +42,7 @@ func New(o Options) *Panel {
 	p.views = newViews(p.now)
 	for pattern, handle := range map[string]handler{
 		"GET /{$}":                                            (*Panel).home,
+		"GET /organizations":                                  (*Panel).organizations,
 		"GET /organizations/{org}":                            (*Panel).overview,
 		"GET /organizations/{org}/conflicts":                  (*Panel).conflicts,
 		"GET /organizations/{org}/conflicts/{id}":             (*Panel).conflict,

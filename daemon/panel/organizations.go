@@ -14,27 +14,34 @@ type card struct {
 	*db.Status
 }
 
-type homeBody struct {
+type organizationsBody struct {
 	Conditions []mirror.Detail // of the daemon
 	Cards      []card
-	Next       string
+	Next       string // the address of the next page, "" after the last one
 }
 
-// home lists the organizations, each with how its mirror is. Where there is only one, it is
-// that one's page.
+// home is where people arrive: at the only organization, or at the list of them.
 func (p *Panel) home(v *visit) (*page, error) {
-	cursor := v.URL.Query().Get("cursor")
-	organizations, next, err := p.db.Organizations(v.Context(), db.Page{Limit: organizationsShown, Cursor: cursor})
+	first, next, err := p.db.Organizations(v.Context(), db.Page{Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	if len(organizations) == 1 && cursor == "" {
-		if err := p.enter(v, organizations[0]); err != nil {
-			return nil, err
-		}
-		return p.overview(v)
+	if len(first) != 1 || next != "" {
+		return p.organizations(v)
 	}
-	body := homeBody{Conditions: p.engine.Conditions(), Next: next}
+	if err := p.enter(v, first[0]); err != nil {
+		return nil, err
+	}
+	return p.overview(v)
+}
+
+// organizations lists them, each with how its mirror is, and makes another.
+func (p *Panel) organizations(v *visit) (*page, error) {
+	organizations, next, err := p.db.Organizations(v.Context(), db.Page{Limit: organizationsShown, Cursor: v.URL.Query().Get("cursor")})
+	if err != nil {
+		return nil, err
+	}
+	body := organizationsBody{Conditions: p.engine.Conditions(), Next: further(v, next)}
 	for _, o := range organizations {
 		status, err := p.status(v, o)
 		if err != nil {
@@ -42,7 +49,7 @@ func (p *Panel) home(v *visit) (*page, error) {
 		}
 		body.Cards = append(body.Cards, card{o, status})
 	}
-	return &page{name: "home", Title: "Organizations", Body: body}, nil
+	return &page{name: "organizations", Title: "Organizations", Body: body}, nil
 }
 
 // status is how a mirror is. Only this daemon knows of a run that has just begun.
