@@ -256,6 +256,7 @@ func TestBrowserConnects(t *testing.T) {
 			t.Errorf("%s commands before anybody said so", n)
 		}
 		b.press("Go on: let it run")
+		b.until(`location.pathname === "/organizations/fresh"`)
 		w.eventually("the file is imported", func() bool { return w.query("SELECT slug FROM commands") == "greet" })
 		b.open("/organizations/fresh/entities?kind=commands")
 		b.sees("greet", "✓")

@@ -90,6 +90,9 @@ func (s *Server) putEntity(c *call) error {
 	}
 	write.Owner = owner
 	row, created, err := s.db.PutEntity(c.Context(), c.organization.ID, c.kind, c.PathValue("slug"), write)
+	if write.IfNoneMatch && errors.Is(err, db.ErrPrecondition) {
+		return fail(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "There is one of that slug already, and If-None-Match asks for none.")
+	}
 	if err != nil {
 		return c.named(err)
 	}

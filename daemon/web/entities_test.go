@@ -207,7 +207,7 @@ func TestPreconditions(t *testing.T) {
 		path, body := org("acme", "toolkits/x"), samples[document.Toolkits]
 		w.do("PUT", path, body, header("If-Match", "*")).fails(412, "PRECONDITION_FAILED")
 		first := w.do("PUT", path, body, header("If-None-Match", "*")).is(201).Header.Get("ETag")
-		w.do("PUT", path, body, header("If-None-Match", "*")).fails(412, "PRECONDITION_FAILED")
+		w.do("PUT", path, body, header("If-None-Match", "*")).fails(412, "PRECONDITION_FAILED", "There is one of that slug already")
 		second := w.do("PUT", path, with(body, map[string]any{"name": "Y"}), header("If-Match", first)).is(200).Header.Get("ETag")
 		if first == second {
 			w.t.Errorf("the ETag stayed %s", first)

@@ -10,8 +10,11 @@ htmx.defineExtension("api", {
     if (match) event.detail.headers["If-Match"] = match;
     if (event.detail.elt.querySelector("[data-look]:checked")) event.detail.path += "?paused=true";
   },
-  encodeParameters(xhr, parameters) {
-    const fields = Object.fromEntries(parameters.entries());
+  encodeParameters(xhr, parameters, from) {
+    let fields = Object.entries(Object.fromEntries(parameters.entries()));
+    // What somebody else changed meanwhile is not set back: only what was edited here is sent.
+    if (from.matches("[data-edited]")) fields = fields.filter(([name]) => edited(from.elements[name]));
+    fields = Object.fromEntries(fields);
     if (fields.confirm_copy) fields.confirm_copy = true;
     return Object.keys(fields).length ? JSON.stringify(fields) : "";
   },
@@ -21,6 +24,45 @@ function notice(text, bad) {
   const place = document.getElementById("notice");
   place.className = bad ? "bad" : "good";
   place.textContent = text;
+}
+
+// What was done is old news as soon as somebody goes on typing.
+document.addEventListener("input", () => {
+  if (document.getElementById("notice").matches(".good")) notice("");
+});
+
+// words are the API's for an error, or others where those are for programs.
+function words(status, error = {}) {
+  if (status === 401) return "You are signed out. Sign in again in another tab, then go on here.";
+  if (status === 412 && !error.message?.startsWith("There is ")) return "It was changed meanwhile, and nothing was done. Keep a copy of what you wrote, then load the page again.";
+  return [error.message || "That did not work.", error.remedy].filter(Boolean).join(" ");
+}
+
+// ask sends a request to the API; one that is refused is an error that says why.
+async function ask(path, method, body, headers) {
+  let answer;
+  try {
+    answer = await fetch(path, { method, body, headers: { "Content-Type": "application/json", ...headers } });
+  } catch {
+    throw new Error("The daemon cannot be reached.");
+  }
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(words(answer.status, said.error));
+  return { said, etag: answer.headers.get("ETag") };
+}
+
+// edited reports whether a field is not as the page came.
+const edited = (field) => field.tagName === "SELECT" ? !field.selectedOptions[0]?.defaultSelected : field.value !== field.defaultValue;
+
+// settle makes a connection that was saved what its form begins with.
+function settle(form, connection) {
+  for (const field of form.querySelectorAll("input[name], select")) {
+    const value = connection[field.name] ?? "";
+    if (field.type === "password" && connection[field.name + "_set"]) field.placeholder = "set; leave empty to keep it";
+    field.value = value;
+    if (field.tagName === "SELECT") for (const option of field.options) option.defaultSelected = option.value === value;
+    else field.defaultValue = value;
+  }
 }
 
 // explain says beside each field what is wrong with it.
@@ -79,7 +121,7 @@ const fileText = (area, was) => was.includes("\r\n") ? area.value.replaceAll("\n
 // those that are new or were edited as they are here.
 async function skill(form) {
   let stored = { slug: "", files: [] };
-  if (!("begun" in form.dataset)) stored = await (await fetch(`${form.dataset.at}/${encodeURIComponent(form.dataset.slug)}`)).json();
+  if (!("begun" in form.dataset)) stored = (await ask(`${form.dataset.at}/${encodeURIComponent(form.dataset.slug)}`, "GET")).said;
   const files = [];
   for (const place of form.querySelectorAll(".file:not(.removed)")) {
     const { path } = place.dataset;
@@ -167,18 +209,11 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const slug = form.elements.slug.value.trim();
   try {
-    const answer = await fetch(`/api/v1/organizations/${encodeURIComponent(slug)}`, {
-      method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: form.elements.name.value }),
-    });
-    if (answer.ok) {
-      location.assign(`/organizations/${slug}/settings`);
-      return;
-    }
-    const { error } = await answer.json();
-    notice([error.message, error.remedy].filter(Boolean).join(" "), true);
+    await ask(`/api/v1/organizations/${encodeURIComponent(slug)}`, "PUT", JSON.stringify({ name: form.elements.name.value }));
+    location.assign(`/organizations/${slug}/settings`);
+  } catch (problem) {
+    notice(problem.message, true);
     form.elements.slug.focus();
-  } catch {
-    notice("The daemon cannot be reached.", true);
   }
 });
 
@@ -199,19 +234,13 @@ document.addEventListener("submit", async (event) => {
     } else if (slug === undefined) {
       try { slug = JSON.parse(body).slug; } catch { /* the API says what is wrong with it */ }
     }
-    const headers = { "Content-Type": "application/json" };
-    if ("begun" in form.dataset) headers["If-None-Match"] = "*";
-    else headers["If-Match"] = form.dataset.match;
-    const answer = await fetch(`${form.dataset.at}/${encodeURIComponent(slug || "-")}`, { method: "PUT", headers, body });
-    const said = await answer.json();
-    if (!answer.ok) {
-      notice([said.error.message, said.error.remedy].filter(Boolean).join(" "), true);
-      return;
-    }
+    const guard = "begun" in form.dataset ? { "If-None-Match": "*" } : { "If-Match": form.dataset.match };
+    const { said, etag } = await ask(`${form.dataset.at}/${encodeURIComponent(slug || "-")}`, "PUT", body, guard);
     for (const area of form.querySelectorAll("textarea")) area.defaultValue = area.value;
     if (form.dataset.resolve) {
       // The side that has won has it all: taking it changes nothing any more.
-      await fetch(form.dataset.resolve, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ take: form.dataset.take }) });
+      form.dataset.match = etag; // should that be refused
+      await ask(form.dataset.resolve, "POST", JSON.stringify({ take: form.dataset.take }));
       location.assign(form.dataset.to);
       return;
     }
@@ -222,19 +251,26 @@ document.addEventListener("submit", async (event) => {
       location.assign(at);
       return;
     }
-    form.dataset.match = answer.headers.get("ETag");
+    form.dataset.match = etag;
     notice(form.dataset.done);
-  } catch {
-    notice("The daemon cannot be reached.", true);
+  } catch (problem) {
+    notice(problem.message, true);
   } finally {
     button.disabled = false;
   }
 });
 
-// Who leaves a page with an edit that is not saved is asked.
+// unsaved reports whether the page has an edit that is not saved.
+const unsaved = () => [...document.querySelectorAll(".entity textarea")].some(edited) || document.querySelector(".entity .file.new, .entity .file.removed") !== null;
+
+// Who leaves such a page is asked; and nobody is sent away from it because the session ended.
 addEventListener("beforeunload", (event) => {
-  if ([...document.querySelectorAll(".entity textarea")].some((area) => area.value !== area.defaultValue) ||
-    document.querySelector(".entity .file.new, .entity .file.removed")) event.preventDefault();
+  if (unsaved()) event.preventDefault();
+});
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (!event.detail.xhr.getResponseHeader("HX-Redirect") || !unsaved()) return;
+  event.preventDefault();
+  notice(words(401), true);
 });
 
 document.addEventListener("click", async (event) => {
@@ -268,8 +304,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.xhr.status < 400) {
     notice(from.dataset.done || "Done.");
     if ("tests" in from.dataset) {
-      const { test } = JSON.parse(event.detail.xhr.responseText);
+      const { test, connection } = JSON.parse(event.detail.xhr.responseText);
       showTest(test);
+      if (from.matches("[data-edited]")) settle(from, connection);
       if (test.ok && from.querySelector("[data-look]:checked")) location.assign(from.dataset.plan);
     }
     if (from.dataset.to) location.assign(from.dataset.to);
@@ -280,7 +317,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   let error = {};
   try { error = JSON.parse(event.detail.xhr.responseText).error || {}; } catch {}
   if (error.fields && from.tagName === "FORM") explain(from, error.fields);
-  notice([error.message || "That did not work.", error.remedy].filter(Boolean).join(" "), true);
+  notice(words(event.detail.xhr.status, error), true);
 });
 document.addEventListener("htmx:sendError", () => notice("The daemon cannot be reached.", true));
 
@@ -328,10 +365,10 @@ function lookAgain() {
   }, 500);
 }
 
-if (document.querySelector("#live, #git")) {
+// listen follows what happens, and ends with what ends it.
+function listen() {
   const only = document.body.dataset.live;
   const events = new EventSource("/api/v1/events" + (only ? "?organization=" + encodeURIComponent(only) : ""));
-  let lost = false;
   const progress = document.getElementById("progress");
   for (const type of ["run.finished", "entity", "reset"]) events.addEventListener(type, lookAgain);
   for (const type of ["run.started", "run.finished", "state", "entity", "reset"]) events.addEventListener(type, renew);
@@ -340,7 +377,25 @@ if (document.querySelector("#live, #git")) {
     progress.textContent = `${organization}: ${data.stage}` + (data.total ? ` ${data.done} of ${data.total}` : "");
   });
   events.addEventListener("run.finished", () => { progress.textContent = ""; });
-  events.onerror = () => { lost = true; };
-  events.onopen = () => { if (lost) renew(); lost = false; };
-  addEventListener("pagehide", () => events.close());
+  events.onerror = () => {
+    if (events.readyState === EventSource.CLOSED) notice("This page is not renewed any more. Sign in again, or load it again.", true);
+  };
+  // What happened before is not told: between the page and its first event, and while the
+  // connection was lost.
+  events.onopen = () => { renew(); lookAgain(); };
+  return () => { events.close(); progress.textContent = ""; };
+}
+
+// A browser has six connections for a host. A page that nobody sees holds none of them, or the
+// seventh tab could not be loaded; when it is seen again it catches up.
+if (document.querySelector("#live, #git")) {
+  let end = document.hidden ? undefined : listen();
+  const hide = () => { end?.(); end = undefined; };
+  const show = () => {
+    if (end || document.hidden) return;
+    end = listen();
+  };
+  document.addEventListener("visibilitychange", () => document.hidden ? hide() : show());
+  addEventListener("pagehide", hide);
+  addEventListener("pageshow", show);
 }
