@@ -56,6 +56,7 @@ func newViews(now func() time.Time) *views {
 		"segment":   url.PathEscape,
 		"text":      documentText,
 		"heldWords": heldWords,
+		"reason":    reasonShown,
 		"pushWords": func(m mirror.PushMode) string { return pushWords[m] },
 		"utc":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	})

@@ -1,6 +1,7 @@
 package panel
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"strings"
@@ -85,6 +86,18 @@ func heldWords(item db.HeldItem) string {
 	}
 	return "it would be deleted in the database"
 }
+
+var reasonWords = map[mirror.ConflictReason]string{
+	mirror.ConflictBothChanged:      "Both sides changed the same place",
+	mirror.ConflictReplaced:         "One side has another entity of that name",
+	mirror.ConflictHistoryRewritten: "The branch's history was rewritten",
+	mirror.ConflictPrivate:          "It became private, and git has a newer document",
+	mirror.ConflictInvalidMerge:     "What both sides changed is not valid together",
+	mirror.ConflictTaken:            "A person gave all of it to one side",
+}
+
+// reasonShown says why a conflict was kept.
+func reasonShown(r mirror.ConflictReason) string { return cmp.Or(reasonWords[r], string(r)) }
 
 // documentText is one side of a conflict, as far as it is shown.
 func documentText(d *document.Document) string {

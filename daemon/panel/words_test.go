@@ -3,6 +3,7 @@ package panel
 import (
 	"testing"
 
+	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/document"
 )
 
@@ -14,6 +15,17 @@ func TestEveryStateHasItsWords(t *testing.T) {
 	}
 	if s := stateShown("new"); s.Words != "new" {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestEveryReasonHasItsWords(t *testing.T) {
+	for _, r := range []mirror.ConflictReason{mirror.ConflictBothChanged, mirror.ConflictReplaced, mirror.ConflictHistoryRewritten, mirror.ConflictPrivate, mirror.ConflictInvalidMerge, mirror.ConflictTaken} {
+		if words := reasonShown(r); words == "" || words == string(r) {
+			t.Errorf("%s: %q", r, words)
+		}
+	}
+	if words := reasonShown("new"); words != "new" {
+		t.Errorf("%q", words)
 	}
 }
 

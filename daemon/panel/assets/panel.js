@@ -306,6 +306,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     if ("tests" in from.dataset) {
       const { test, connection } = JSON.parse(event.detail.xhr.responseText);
       showTest(test);
+      if (!test.ok) notice(`${from.dataset.done} The connection does not work yet.`, true);
       if (from.matches("[data-edited]")) settle(from, connection);
       if (test.ok && from.querySelector("[data-look]:checked")) location.assign(from.dataset.plan);
     }
