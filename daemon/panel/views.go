@@ -57,6 +57,8 @@ func newViews(now func() time.Time) *views {
 		"text":      documentText,
 		"heldWords": heldWords,
 		"reason":    reasonShown,
+		"did":       didShown,
+		"coded":     coded,
 		"pushWords": func(m mirror.PushMode) string { return pushWords[m] },
 		"utc":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	})

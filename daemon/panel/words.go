@@ -99,6 +99,35 @@ var reasonWords = map[mirror.ConflictReason]string{
 // reasonShown says why a conflict was kept.
 func reasonShown(r mirror.ConflictReason) string { return cmp.Or(reasonWords[r], string(r)) }
 
+// didShown says what a run did; "" is nothing.
+func didShown(r *mirror.Report) string {
+	var parts []string
+	add := func(n int, one, many string) {
+		if n > 0 {
+			parts = append(parts, count(n, one, many))
+		}
+	}
+	add(r.Exported, "to git", "to git")
+	add(r.Imported, "to the database", "to the database")
+	add(r.Deleted, "deleted", "deleted")
+	add(r.Merged, "merged", "merged")
+	add(r.Conflicts, "conflict", "conflicts")
+	add(r.Errors, "error", "errors")
+	return strings.Join(parts, ", ")
+}
+
+// coded is a text whose parts between backticks are what somebody types.
+func coded(text string) template.HTML {
+	parts := strings.Split(template.HTMLEscapeString(text), "`")
+	if len(parts)%2 == 0 { // one has no partner
+		return template.HTML(strings.Join(parts, "`"))
+	}
+	for i := 1; i < len(parts); i += 2 {
+		parts[i] = "<code>" + parts[i] + "</code>"
+	}
+	return template.HTML(strings.Join(parts, ""))
+}
+
 // documentText is one side of a conflict, as far as it is shown.
 func documentText(d *document.Document) string {
 	switch {

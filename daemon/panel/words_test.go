@@ -18,6 +18,28 @@ func TestEveryStateHasItsWords(t *testing.T) {
 	}
 }
 
+func TestDid(t *testing.T) {
+	for want, r := range map[string]*mirror.Report{
+		"": {DurationMS: 5}, "1 to git": {Exported: 1}, "2 to git, 1 to the database, 3 deleted, 1 merged, 1 conflict, 2 errors": {Exported: 2, Imported: 1, Deleted: 3, Merged: 1, Conflicts: 1, Errors: 2},
+	} {
+		if got := didShown(r); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// What somebody types looks so, and nothing in a text is markup.
+func TestCoded(t *testing.T) {
+	for text, want := range map[string]string{
+		"Use `confmirror check`; or `x`.": "Use <code>confmirror check</code>; or <code>x</code>.", "one ` only": "one ` only", "": "",
+		"<b>`<i>`": "&lt;b&gt;<code>&lt;i&gt;</code>",
+	} {
+		if got := string(coded(text)); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestEveryReasonHasItsWords(t *testing.T) {
 	for _, r := range []mirror.ConflictReason{mirror.ConflictBothChanged, mirror.ConflictReplaced, mirror.ConflictHistoryRewritten, mirror.ConflictPrivate, mirror.ConflictInvalidMerge, mirror.ConflictTaken} {
 		if words := reasonShown(r); words == "" || words == string(r) {
