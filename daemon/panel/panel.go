@@ -57,7 +57,7 @@ func New(o Options) *Panel {
 		"GET /organizations/{org}/entities/{kind}/{slug}":     (*Panel).entity,
 		"GET /organizations/{org}/entities/{kind}/{slug}/git": (*Panel).git,
 	} {
-		p.mux.Handle(pattern, p.page(pattern, handle))
+		p.mux.Handle(pattern, p.page(handle))
 	}
 	p.mux.HandleFunc("GET /assets/{name}", p.asset)
 	p.mux.HandleFunc("POST /check/{kind}", p.check)
@@ -69,9 +69,8 @@ func New(o Options) *Panel {
 	return p
 }
 
-// policy allows what the panel's own files do, and nothing else. (The frame of a data: URL
-// is an icon in the style sheet.)
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+// policy allows what the panel's own files do, and nothing else.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 func (p *Panel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +82,7 @@ func (p *Panel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.ServeHTTP(w, r) // a wrong method
 			return
 		}
-		p.page("", func(*Panel, *visit) (*page, error) { return nil, errNoPage }).ServeHTTP(w, r)
+		p.page(func(*Panel, *visit) (*page, error) { return nil, errNoPage }).ServeHTTP(w, r)
 		return
 	}
 	_, route, _ := strings.Cut(pattern, " ")
@@ -114,7 +113,7 @@ type handler func(p *Panel, v *visit) (*page, error)
 var errNoPage = errors.New("panel: no such page")
 
 // page lets in who is signed in, and shows what the handler says.
-func (p *Panel) page(_ string, handle handler) http.Handler {
+func (p *Panel) page(handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := p.server.Visitor(r)
 		switch {
