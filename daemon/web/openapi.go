@@ -32,6 +32,7 @@ type operation struct {
 	stream   bool
 	etag     bool
 	guarded  bool // If-Match
+	known    bool // If-None-Match
 }
 
 func (s *Server) getOpenAPI(c *call) error {
@@ -129,6 +130,9 @@ func (o operation) describe(admin bool) object {
 	if o.guarded {
 		parameters = append(parameters, reference("parameters", "If-Match"))
 	}
+	if o.known {
+		parameters = append(parameters, reference("parameters", "If-None-Match"))
+	}
 	if parameters != nil {
 		d["parameters"] = parameters
 	}
@@ -167,6 +171,9 @@ func (o operation) responses(admin bool) object {
 	}
 	if o.nothing != "" {
 		responses[strconv.Itoa(http.StatusNoContent)] = object{"description": o.nothing}
+	}
+	if o.known && o.in == "" {
+		responses[strconv.Itoa(http.StatusNotModified)] = object{"description": "It is what If-None-Match names"}
 	}
 	if o.accepted != "" {
 		responses[strconv.Itoa(http.StatusAccepted)] = object{"description": "Queued", "content": content("application/json", o.accepted)}

@@ -68,9 +68,9 @@ var routes = []route{
 	}},
 
 	{"GET", orgRoot + "/{kind}", (*Server).getEntities, operation{id: "listEntities", tag: "Entities", summary: "List entities by slug, and files that are refused", query: append([]string{"owner", "search", "errors"}, paged...), out: "EntityList"}},
-	{"GET", orgRoot + "/{kind}/{slug}", (*Server).getEntity, operation{id: "getEntity", tag: "Entities", summary: "Read one entity", query: []string{"owner"}, out: "Entity", etag: true}},
+	{"GET", orgRoot + "/{kind}/{slug}", (*Server).getEntity, operation{id: "getEntity", tag: "Entities", summary: "Read one entity", query: []string{"owner"}, out: "Entity", etag: true, known: true}},
 	{"PUT", orgRoot + "/{kind}/{slug}", (*Server).putEntity, operation{
-		id: "putEntity", tag: "Entities", summary: "Create or replace an entity", query: []string{"owner"}, in: "EntityForm", out: "Entity", created: true, etag: true, guarded: true,
+		id: "putEntity", tag: "Entities", summary: "Create or replace an entity", query: []string{"owner"}, in: "EntityForm", out: "Entity", created: true, etag: true, guarded: true, known: true,
 		more: "The body is the file's document. Another slug in it renames. Inside a secret entry, value left out keeps the stored one and null clears it. Saving counts as an edit even when nothing differs.",
 	}},
 	{"DELETE", orgRoot + "/{kind}/{slug}", (*Server).deleteEntity, operation{id: "deleteEntity", tag: "Entities", summary: "Delete an entity; it can be restored", query: []string{"owner"}, guarded: true}},
