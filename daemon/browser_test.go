@@ -220,6 +220,7 @@ func (b *browser) hover(selector string) {
 // signIn signs in with a token.
 func (b *browser) signIn(token string) {
 	b.w.t.Helper()
+	b.until(`document.readyState === "complete" && document.querySelector("#token")`) // the page may be another by now
 	b.do(chromedp.SetValue(chromedp.CSS("#token"), token), chromedp.Click(chromedp.CSS("main form button")))
 }
 
