@@ -10,7 +10,7 @@ const runsPlotted = 60
 
 type overviewBody struct {
 	*db.Status
-	Connection *db.ConnectionInfo // nil: never connected
+	Connection *db.ConnectionInfo // nil: there is none now
 	Webhook    db.Webhook
 	Latest     []*mirror.Report
 	Plot       plot
@@ -33,7 +33,7 @@ func (p *Panel) overview(v *visit) (*page, error) {
 		return nil, err
 	}
 	status.State.Conditions = append(status.State.Conditions, p.engine.Conditions()...)
-	body := overviewBody{Status: status, Connection: v.connection, Behind: status.RemoteSeen != "" && status.Cursor != "" && status.RemoteSeen != status.Cursor}
+	body := overviewBody{Status: status, Connection: v.connected(), Behind: status.RemoteSeen != "" && status.Cursor != "" && status.RemoteSeen != status.Cursor}
 	if body.Webhook, err = p.db.Webhook(ctx, id); err != nil {
 		return nil, err
 	}

@@ -98,6 +98,14 @@ type visit struct {
 	connection   *db.ConnectionInfo // its; nil where it never had one
 }
 
+// connected is the organization's connection; nil where there is none now.
+func (v *visit) connected() *db.ConnectionInfo {
+	if v.connection == nil || v.connection.DisconnectedAt != nil {
+		return nil
+	}
+	return v.connection
+}
+
 // page is what a handler answers with: the name of its template, and what that shows.
 type page struct {
 	name   string

@@ -23,7 +23,7 @@ func (p *Panel) settings(v *visit) (*page, error) {
 		Pushes:     []mirror.PushMode{mirror.PushDirect, mirror.PushPullRequest, mirror.PushAuto},
 		Policies:   []document.Policy{document.PreferGit, document.PreferDatabase},
 	}
-	if c := v.connection; c != nil && c.DisconnectedAt == nil {
+	if c := v.connected(); c != nil {
 		body.Connection, body.Configured = c, c.Source == db.SourceConfig
 	}
 	var err error
