@@ -67,6 +67,30 @@ func TestBrowserTellsWhatHappenedMeanwhile(t *testing.T) {
 	})
 }
 
+// Who looks at a conflict sees that somebody else has taken a side.
+func TestBrowserSeesAConflictResolved(t *testing.T) {
+	eachBrowser(t, nil, func(b *browser) {
+		w := b.w
+		w.commit(bitbuckettest.Write("commands/greet.json", `{"slug":"greet","name":"Greet","prompt":"Hello"}`))
+		w.synced()
+		w.apart(func() { w.exec("UPDATE commands SET prompt = 'From the database'") },
+			bitbuckettest.Write("commands/greet.json", `{"slug":"greet","name":"Greet","prompt":"From git"}`))
+		w.synced()
+		id := w.query("SELECT id FROM conflicts")
+		b.open("/organizations/acme/conflicts/" + id)
+		b.signIn(adminToken)
+		b.sees("Both sides changed the same place", "git's side won")
+		b.seesNot("Resolved")
+		for _, side := range []string{"database", "git"} {
+			if status, said := w.call("POST", "conflicts/"+id+"/resolve", object{"take": side}); status != 200 {
+				t.Fatalf("%d %v", status, said)
+			}
+			b.sees("Resolved: " + side + ".")
+			w.sync()
+		}
+	})
+}
+
 // Two people who change different settings do not undo each other's, and the page says what
 // is stored then.
 func TestBrowserSendsTheSettingsThatWereEdited(t *testing.T) {
