@@ -84,6 +84,14 @@ func TestPagesNeedSignIn(t *testing.T) {
 		if answer, _ := v.page("GET", "/organizations/acme", nil, "HX-Request", "true"); answer.Header.Get("HX-Redirect") != "/sign-in" {
 			t.Errorf("%v", answer.Header)
 		}
+		for page, want := range map[string]string{
+			v.url + "/organizations/acme/entities?kind=skills": "/sign-in?next=" + url.QueryEscape("/organizations/acme/entities?kind=skills"),
+			"https://evil.example//evil.example":               "/sign-in", "javascript:alert(1)": "/sign-in", "%": "/sign-in",
+		} {
+			if answer, _ := v.page("GET", "/organizations/acme", nil, "HX-Request", "true", "HX-Current-URL", page); answer.Header.Get("HX-Redirect") != want {
+				t.Errorf("from %s: %v", page, answer.Header)
+			}
+		}
 		for token, want := range map[string]int{"": 401, "wrong": 401, strings.Repeat("x", 20<<10): 400} {
 			if answer, _ := v.page("POST", "/sign-in", url.Values{"token": {token}}); answer.StatusCode != want {
 				t.Errorf("%.10q: %d, want %d", token, answer.StatusCode, want)

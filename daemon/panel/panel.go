@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -129,7 +130,7 @@ func (p *Panel) page(handle handler) http.Handler {
 			p.explain(w, r, &visit{Request: r}, err)
 			return
 		case who == "" && r.Header.Get("HX-Request") != "":
-			w.Header().Set("HX-Redirect", signInAt("")) // the session ended while the page was open
+			w.Header().Set("HX-Redirect", signInAt(openPage(r))) // the session ended while the page was open
 			w.WriteHeader(http.StatusNoContent)
 			return
 		case who == "":
@@ -144,6 +145,15 @@ func (p *Panel) page(handle handler) http.Handler {
 		}
 		p.show(w, v, shown)
 	})
+}
+
+// openPage is the page that a part of it is asked for, as htmx tells.
+func openPage(r *http.Request) string {
+	u, err := url.Parse(r.Header.Get("HX-Current-URL"))
+	if err != nil {
+		return ""
+	}
+	return onward(u.RequestURI())
 }
 
 func (p *Panel) answer(v *visit, handle handler) (*page, error) {
