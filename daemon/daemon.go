@@ -53,6 +53,7 @@ type Daemon struct {
 	queue      *Queue
 	leases     *leases
 	sessions   *sessions
+	trees      *worktrees
 	connector  *Connector
 	troubles   troubles
 	events     events
@@ -79,8 +80,9 @@ func New(o Options) *Daemon {
 	}
 	d.connector = NewConnector(o.Version)
 	d.connector.now, d.connector.paces.Now = d.now, d.now
+	d.trees = newWorktrees(o.Logger, func(id string) { d.queue.Nudge(id, Nudge{Trigger: "local"}) })
 	d.sessions = &sessions{
-		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"),
+		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"), trees: d.trees,
 		committer: committer, log: o.Logger, open: map[string]*session{},
 	}
 	d.queue = NewQueue(func() time.Duration { return d.config().Sync.BatchWindow }, d.job)
@@ -128,6 +130,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	wg.Go(func() { d.queue.Run(queueDone, work, workers) })
 	wg.Go(func() { d.leases.run(ctx) })
+	wg.Go(func() { d.trees.run(ctx) })
 	wg.Go(func() { d.tellHolders(ctx) })
 	wg.Go(func() { d.deliverVerdicts(ctx) })
 	wg.Go(func() { d.recordDeliveries(ctx) })

@@ -23,6 +23,11 @@
 // delivered (deliveries.go), and reviews of pull requests, in clones of their own (reviews.go). Pushes and deliveries are compared after each run (silence.go);
 // the outcome decides how often a mirror is polled (polls.go).
 //
+// # Edits in working trees
+//
+// One watcher notices what is written in the clones (worktrees.go). It only tells when to
+// look: the next run takes what people edited into the database first (mirror/local.go).
+//
 // # Configuration
 //
 // What a daemon runs with may be replaced while it runs (reload.go): the configuration is

@@ -163,7 +163,12 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 		if session.host != nil {
 			req.PullRequests, req.LookAtPullRequest = session.host, asked
 		}
+		req.Edits = n.Full || d.trees.due(m.OrganizationID, req.Look)
 		report, err = d.runner(c).Run(ctx, m, session.clone, req)
+		if err != nil && req.Edits {
+			report.EditsAgain = editsRetry // nobody knows how far it came
+		}
+		d.trees.ran(m.OrganizationID, report.EditsAgain)
 		if session.host != nil {
 			d.judge(m, session.host, report)
 			d.reviews.ran(m, report.SyncedCommit, m.Requested > m.Covered, d.now())

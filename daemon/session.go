@@ -157,6 +157,7 @@ type sessions struct {
 	dir       string // of the clones
 	committer mirror.Signature
 	log       *slog.Logger
+	trees     *worktrees
 
 	mu   sync.Mutex
 	open map[string]*session
@@ -188,6 +189,7 @@ func (s *sessions) acquire(ctx context.Context, m *mirror.Mirror, limits documen
 	s.mu.Lock()
 	s.open[m.OrganizationID] = opened
 	s.mu.Unlock()
+	s.trees.add(m.OrganizationID, filepath.Join(s.dir, m.Organization), opened.clone, m.Settings.Layout())
 	return opened, nil
 }
 
@@ -254,6 +256,7 @@ func (s *sessions) release(organizationID string) {
 	delete(s.open, organizationID)
 	s.mu.Unlock()
 	if current != nil {
+		s.trees.remove(organizationID)
 		if err := current.clone.Close(); err != nil {
 			s.log.Warn("closing a clone", "error", err)
 		}

@@ -190,6 +190,7 @@ func (i *item) create(organizationID string, now timestamp) {
 	e := i.record.entity()
 	e.ID, e.OrganizationID, e.CreatedAt, e.UpdatedAt = uuid.NewString(), organizationID, now, now
 	e.GitIntegration = encode(i.change.Integration)
+	i.sign(e)
 	put(i.record, document.Absorb(i.change.Document, nil), nil)
 	if skill, ok := i.record.(*skillRow); ok {
 		i.files = skill.Files
@@ -204,6 +205,7 @@ func (i *item) update(r *storedRow, now timestamp) {
 		return
 	}
 	e.DeletedAt, e.GitIntegration = timestamp{}, encode(i.change.Integration)
+	i.sign(e)
 	held := r.document
 	if i.from == "" {
 		e.change("deleted_at")
@@ -218,6 +220,14 @@ func (i *item) update(r *storedRow, now timestamp) {
 		return
 	}
 	put(i.record, stored, r.document)
+}
+
+// sign names the author of the change, if it has one.
+func (i *item) sign(e *entityColumns) {
+	if i.change.Author != "" {
+		e.UpdatedBy = &i.change.Author
+		e.change("updated_by")
+	}
 }
 
 // moves are what the writes that stand do to secret values.

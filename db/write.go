@@ -63,7 +63,7 @@ func updates(records []record, changed set) (batches []jsonColumn) {
 func columnsOf(r record, changed set) []cell {
 	e := r.entity()
 	slug := &e.Slug
-	all := append(r.cells(), cell{"slug", &slug}, cell{"extra", &e.Extra})
+	all := append(r.cells(), cell{"slug", &slug}, cell{"extra", &e.Extra}, cell{"updated_by", &e.UpdatedBy})
 	all = slices.DeleteFunc(all, func(c cell) bool { return !changed[c.column] })
 	return append(all, cell{"git_integration", &e.GitIntegration})
 }

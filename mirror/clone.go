@@ -78,6 +78,17 @@ type Logged struct {
 	Subject string // the first line of its message
 }
 
+// Edits are what somebody wrote in the working tree.
+type Edits struct {
+	// From is the commit that they were made on.
+	From    Hash
+	Changes []FileChange
+	// Later: somebody is still writing; more can be told in a moment.
+	Later bool
+	// Blocked is what somebody's git has not ended, as "a merge": nothing is told before.
+	Blocked string
+}
+
 // FileChange writes or deletes one path of a commit's tree.
 type FileChange struct {
 	Path string // in the repository, with slashes
@@ -188,6 +199,12 @@ type Clone interface {
 	// Restore brings back working files of ours that are missing or were emptied, and
 	// names them. It looks at every file.
 	Restore(ctx context.Context) ([]string, error)
+	// Edits are what somebody wrote in the working tree, has been still for so long and was
+	// not told before. Files that are missing are brought back. It looks at every file.
+	Edits(ctx context.Context, still time.Duration) (*Edits, error)
+	// Taken tells what became of edits: those imported are in the database, and Checkout may
+	// replace them; the others stay where they are, and are not told again either.
+	Taken(ctx context.Context, changes []FileChange, imported func(path string) bool) error
 	// Rebuild throws the clone away and starts an empty one; Fetch fills it.
 	Rebuild(ctx context.Context) error
 	// Close gives the clone back: locks and descriptors.

@@ -1,6 +1,10 @@
 package mirror
 
-import "github.com/confmirror/confmirror/mirror/document"
+import (
+	"cmp"
+
+	"github.com/confmirror/confmirror/mirror/document"
+)
 
 // decide says what becomes of a subject.
 func (p *planner) decide(s *Subject) *Decision {
@@ -137,6 +141,9 @@ func (p *planner) remove(d *Decision, o Effect, direction Direction) *Decision {
 	return d.with(o)
 }
 
+// prefer is the side that wins a place which both changed.
+func (p *planner) prefer(s *Subject) document.Policy { return cmp.Or(s.Prefer, p.Policy) }
+
 // mergeBoth joins two changed documents place by place.
 func (p *planner) mergeBoth(d *Decision) *Decision {
 	s := d.Subject
@@ -151,12 +158,12 @@ func (p *planner) mergeBoth(d *Decision) *Decision {
 	if s.Base != nil {
 		base = s.baseDocument()
 	}
-	merged, lost := document.Merge(base, mine, theirs, p.Policy)
+	merged, lost := document.Merge(base, mine, theirs, p.prefer(s))
 	if merged.Validate(p.Rules.Limits) != nil {
 		return p.whole(d, ConflictInvalidMerge, []string{""})
 	}
 	if len(lost) > 0 {
-		d.Conflicts = append(d.Conflicts, p.conflict(s, ConflictBothChanged, p.Policy, lost))
+		d.Conflicts = append(d.Conflicts, p.conflict(s, ConflictBothChanged, p.prefer(s), lost))
 	}
 	return d.converge(merged)
 }
@@ -164,8 +171,8 @@ func (p *planner) mergeBoth(d *Decision) *Decision {
 // whole lets one side win entirely and keeps the other.
 func (p *planner) whole(d *Decision, reason ConflictReason, places []string) *Decision {
 	s := d.Subject
-	d.Conflicts = append(d.Conflicts, p.conflict(s, reason, p.Policy, places))
-	if p.Policy == document.PreferDatabase {
+	d.Conflicts = append(d.Conflicts, p.conflict(s, reason, p.prefer(s), places))
+	if p.prefer(s) == document.PreferDatabase {
 		return d.converge(s.visible)
 	}
 	return d.converge(s.file().Document)

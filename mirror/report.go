@@ -84,6 +84,9 @@ type Report struct {
 	// Judged is the commit that somebody else pushed and that the run looked at; "" if
 	// there was none.
 	Judged Hash `json:"-"`
+	// EditsAgain is after how long the working tree is to be looked at again, since somebody
+	// is at work there; 0: not before something happens there.
+	EditsAgain time.Duration `json:"-"`
 	// Settled: all that was left to do when it ended was to bring the working files along.
 	Settled bool `json:"-"`
 }

@@ -24,6 +24,8 @@ type RowChange struct {
 	Base *Base
 	// Vacated is the path of a base that goes because the entity moved to Key; "" if none.
 	Vacated string
+	// Author is written to updated_by; "" leaves who edited the row last.
+	Author string
 	// Integration is the row's new git_integration.
 	Integration GitIntegration
 	// Consume are the captured changes that the decision took into account; they

@@ -21,6 +21,8 @@ type Request struct {
 	Look bool
 	// Full compares all three states completely.
 	Full bool
+	// Edits has the working tree looked at for what somebody edited there.
+	Edits bool
 	// Record the run even if it has nothing to do.
 	Record  bool
 	preview bool // see Query.Preview
@@ -112,7 +114,14 @@ type run struct {
 
 func (r *run) rounds(ctx context.Context) error {
 	for round := 1; ; round++ {
-		err := r.round(ctx)
+		var err error
+		if r.req.Edits {
+			err = r.takeEdits(ctx)
+			r.req.Edits = err != nil
+		}
+		if err == nil {
+			err = r.round(ctx)
+		}
 		switch {
 		case err == nil:
 			return nil

@@ -55,6 +55,8 @@ type Subject struct {
 	// Taken is the side that a person gave the whole entity to, "" for none. A write
 	// after that does not undo it.
 	Taken document.Policy
+	// Prefer decides instead of the mirror's policy; "" leaves it to that.
+	Prefer document.Policy
 	// Left is what an earlier run left open here.
 	Left *Unsettled
 	// Proposed is what the proposal branch has for it, ours; nil for nothing.

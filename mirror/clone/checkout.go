@@ -111,6 +111,8 @@ func (c *Clone) moveFiles(ctx context.Context, from, to plumbing.Hash, resumed b
 	if err := c.writeJournal(from, to); err != nil {
 		return err
 	}
+	c.checkingOut = from
+	defer func() { c.checkingOut = plumbing.ZeroHash }()
 	patch, err := c.applyChanges(ctx, changes, resumed)
 	if err != nil {
 		return err

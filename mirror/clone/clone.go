@@ -53,9 +53,12 @@ type Clone struct {
 	store  *store
 	remote *remote
 	upkeep *upkeep // nil: nothing is being merged
+	edits  edits   // people's, in the working tree
 	index  *index  // what was checked out; nil until it is needed
 	// indexStat is the state of the file that index was read from or written to.
 	indexStat fileStat
+	// checkingOut is the commit that a checkout under way leaves; zero when there is none.
+	checkingOut plumbing.Hash
 	// indexForeign: another git, or an earlier process, wrote the index.
 	indexForeign bool
 	// generation counts rebuilds; reported remembers in which one a missing

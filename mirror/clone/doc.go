@@ -89,7 +89,9 @@
 // when its content is that of the commit before or after; anything else is moved
 // to .git/confmirror/kept/<time>/<path>. The new file is exchanged with the old
 // one in one step and the old one looked at afterwards, so no edit slips in
-// between. Local commits get a ref below refs/confmirror/kept. Hooks, filters,
+// between. [Clone.Edits] tells of mirrored files that were edited, added or committed here, and
+// of those that a checkout moved aside while somebody wrote them, with the commit that the
+// edit was made on; it looks when it is asked to. Local commits get a ref below refs/confmirror/kept. Hooks, filters,
 // attributes, line ends and the configuration of a user or a system act on
 // nothing here, and the clone's own configuration keeps them off people's git.
 //

@@ -66,6 +66,14 @@ func (f indexedFile) mode() uint32      { return f.u32(24) }
 func (f indexedFile) size() uint32      { return f.u32(36) }
 func (f indexedFile) id() plumbing.Hash { return plumbing.Hash(f[indexIDAt:indexFlagsAt]) }
 
+// sameStat reports whether the working file was noted so.
+func (f indexedFile) sameStat(s fileStat) bool {
+	var noted [indexFixed]byte
+	copy(noted[:], f)
+	indexedFile(noted[:]).setStat(s)
+	return bytes.Equal(noted[:], f[:indexFixed])
+}
+
 // setStat notes the state of the working file.
 func (f indexedFile) setStat(s fileStat) {
 	for i, v := range [...]uint32{s.ctimeSec, s.ctimeNsec, s.mtimeSec, s.mtimeNsec, s.dev, s.ino} {

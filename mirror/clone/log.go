@@ -47,7 +47,13 @@ func (c *Clone) Look(ctx context.Context, at mirror.Place, most int) (*mirror.Si
 		}
 	}
 	l := logWalk{c: c, path: strings.Split(c.o.Layout.Dir(at.Kind)+"/"+fileName(at.Kind, at.Slug), "/"), seen: map[plumbing.Hash]bool{}}
-	s.Commits, s.Older, err = l.walk(ctx, head, most)
+	s.Older, err = l.walk(ctx, []plumbing.Hash{head}, time.Now().Add(logTime), func(at *loggedCommit) bool {
+		if len(s.Commits) < most {
+			s.Commits = append(s.Commits, at.Logged)
+			return true
+		}
+		return false
+	})
 	return s, err
 }
 
@@ -68,24 +74,27 @@ type loggedCommit struct {
 	when int64
 }
 
-func (l *logWalk) walk(ctx context.Context, head plumbing.Hash, most int) (out []mirror.Logged, older bool, err error) {
-	deadline := time.Now().Add(logTime)
-	if err := l.push(head); err != nil {
-		return nil, false, err
+// walk visits the commits that changed the path, until it is told to stop; older: there may
+// be more.
+func (l *logWalk) walk(ctx context.Context, heads []plumbing.Hash, deadline time.Time, visit func(*loggedCommit) (on bool)) (older bool, err error) {
+	for _, head := range heads {
+		if err := l.push(head); err != nil {
+			return false, err
+		}
 	}
 	for len(l.queue) > 0 {
 		if err := ctx.Err(); err != nil {
-			return nil, false, err
+			return false, err
 		}
-		if len(out) == most || time.Now().After(deadline) {
-			return out, true, nil
+		if time.Now().After(deadline) {
+			return true, nil
 		}
 		at := heap.Pop(&l.queue).(*loggedCommit)
 		parents := make([]*loggedCommit, len(at.parents))
 		same := -1
 		for i, id := range at.parents {
 			if parents[i], err = l.load(id); err != nil {
-				return nil, false, err
+				return false, err
 			}
 			if parents[i].id == at.id && same < 0 {
 				same = i
@@ -98,11 +107,11 @@ func (l *logWalk) walk(ctx context.Context, head plumbing.Hash, most int) (out [
 		for _, p := range parents {
 			l.add(p)
 		}
-		if len(parents) > 0 || at.id != "" {
-			out = append(out, at.Logged)
+		if (len(parents) > 0 || at.id != "") && !visit(at) {
+			return true, nil
 		}
 	}
-	return out, false, nil
+	return false, nil
 }
 
 func (l *logWalk) push(id plumbing.Hash) error {

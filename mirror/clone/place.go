@@ -109,9 +109,11 @@ func (c *Clone) swapIn(d *workDir, tmp, name string, ch *change, k *keeper) erro
 	}
 	// Without the exchange: look first, then rename.
 	if fi, err := d.root.Lstat(name); err == nil && (fi.IsDir() || !c.isOurs(d, name, ch)) {
-		if err := k.keep(joinPath(d.path, name), ch.path); err != nil {
+		kept, err := k.moveAside(joinPath(d.path, name), ch.path)
+		if err != nil {
 			return err
 		}
+		c.strayed(ch, kept)
 	}
 	return d.root.Rename(tmp, name)
 }
@@ -121,7 +123,11 @@ func (c *Clone) disposeOld(d *workDir, tmp string, ch *change, k *keeper) error 
 	if c.isOurs(d, tmp, ch) {
 		return d.root.Remove(tmp)
 	}
-	return k.keep(joinPath(d.path, tmp), ch.path)
+	kept, err := k.moveAside(joinPath(d.path, tmp), ch.path)
+	if err == nil {
+		c.strayed(ch, kept)
+	}
+	return err
 }
 
 // removeFile takes a file away.
@@ -141,7 +147,7 @@ func (c *Clone) removeFile(d *workDir, name string, ch *change, k *keeper) error
 }
 
 // isOurs reports whether the file at name holds what one of the two commits has
-// there, or nothing at all, as a crash leaves it.
+// there, what is in the database since, or nothing at all, as a crash leaves it.
 func (c *Clone) isOurs(d *workDir, name string, ch *change) bool {
 	fi, err := d.root.Lstat(name)
 	if err != nil {
@@ -152,10 +158,11 @@ func (c *Clone) isOurs(d *workDir, name string, ch *change) bool {
 		return sub && d.root.Remove(name) == nil && d.root.Mkdir(name, 0o777) == nil // empty
 	}
 	if fi.Mode().IsRegular() && fi.Size() == 0 && ch.old.mode != 0 {
-		return true
+		return !justChanged(fi, filling)
 	}
 	id, ok := hashFile(d.root, name, fi)
-	return ok && (id == ch.old.id && ch.old.mode != 0 || id == ch.new.id && ch.new.mode != 0 || id == ch.also)
+	taken := c.edits.taken[ch.path]
+	return ok && (id == ch.old.id && ch.old.mode != 0 || id == ch.new.id && ch.new.mode != 0 || id == ch.also || taken.imported && id == taken.id)
 }
 
 // hashFile is the blob id that a working file would have.

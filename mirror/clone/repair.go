@@ -56,6 +56,7 @@ func (c *Clone) start(ctx context.Context) error {
 	c.store = openStore(c.git)
 	c.store.loose = c.sweepObjects()
 	c.index = nil
+	c.loadTaken()
 	return nil
 }
 
@@ -157,6 +158,8 @@ func (c *Clone) restore(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer l.release()
+	c.checkingOut = head
+	defer func() { c.checkingOut = plumbing.ZeroHash }()
 	patch, err := c.applyChanges(ctx, listed(missing), true)
 	if err != nil {
 		return nil, checkoutFault(ctx, err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,14 @@ func statOf(fi fs.FileInfo) fileStat {
 		return fileStat{}
 	}
 	return truncate(unix.Timespec(s.Ctim), unix.Timespec(s.Mtim), s.Dev, s.Ino, s.Uid, s.Gid, s.Size)
+}
+
+// changedAt is when a file was changed last, its name and mode included.
+func changedAt(fi fs.FileInfo) time.Time {
+	if s, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return time.Unix(s.Ctim.Unix())
+	}
+	return fi.ModTime()
 }
 
 // stat is statOf by name. Looking at all of a large working tree is mostly this call.

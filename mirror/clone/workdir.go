@@ -122,12 +122,18 @@ func (c *Clone) newKeeper() *keeper {
 // keep moves what stands at from (a path of the working tree) aside, under the
 // name of original.
 func (k *keeper) keep(from, original string) error {
+	_, err := k.moveAside(from, original)
+	return err
+}
+
+// moveAside is keep, and tells where it stands now.
+func (k *keeper) moveAside(from, original string) (to string, err error) {
 	for i := range 1000 {
 		dir := ".git/confmirror/kept/" + k.stamp
 		if i > 0 {
 			dir += fmt.Sprintf("-%d", i)
 		}
-		to := dir + "/" + original
+		to = dir + "/" + original
 		if exists(k.c.root, to) {
 			continue
 		}
@@ -135,13 +141,13 @@ func (k *keeper) keep(from, original string) error {
 			if errors.Is(err, errNotDir) || errors.Is(err, fs.ErrExist) {
 				continue // kept before as a file, now as a directory
 			}
-			return err
+			return "", err
 		}
 		if err := k.c.root.Rename(from, to); err != nil {
-			return err
+			return "", err
 		}
 		k.c.log.Warn("a file that somebody changed by hand was moved aside", "path", original, "kept", to)
-		return nil
+		return to, nil
 	}
-	return fmt.Errorf("no room to keep %s", original)
+	return "", fmt.Errorf("no room to keep %s", original)
 }

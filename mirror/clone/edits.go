@@ -1,0 +1,414 @@
+package clone
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/confmirror/confmirror/mirror"
+	"github.com/confmirror/confmirror/mirror/document"
+)
+
+// People edit files in the working tree. A file is an edit if it is an ordinary one at the
+// place of an entity, has been still for a while, and holds what was never checked out
+// there: what is older than the working tree is nobody's new text. A missing or empty file is
+// no edit, but brought back.
+
+// edits is what is known of people's files.
+type edits struct {
+	// taken are the contents that Taken told of, by path.
+	taken map[string]takenEdit
+	// strays were edited while a checkout replaced them, and stand aside.
+	strays []stray
+}
+
+// takenEdit is an edit that need not be told again. One that is in the database may be
+// replaced in the working tree.
+type takenEdit struct {
+	id       plumbing.Hash
+	imported bool
+}
+
+// stray is an edit that a checkout moved aside.
+type stray struct {
+	path, kept string
+	from       plumbing.Hash // the commit that it was made on
+}
+
+// takenFile remembers imported edits over a restart: a row that was edited since is newer.
+const takenFile = "confmirror/taken"
+
+// walkTime bounds the look for a content in a path's history; what is older than that is
+// taken for known.
+const walkTime = 2 * time.Second
+
+// Edits are what somebody wrote in the working tree and nobody was told of yet, and brings
+// back files that are missing. It looks at every file of the mirrored directories.
+func (c *Clone) Edits(ctx context.Context, still time.Duration) (*mirror.Edits, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	found, err := c.findEdits(ctx, still)
+	if isBusy(err) {
+		return &mirror.Edits{Later: true}, nil
+	}
+	return found, c.forgiving(err)
+}
+
+func (c *Clone) findEdits(ctx context.Context, still time.Duration) (*mirror.Edits, error) {
+	if err := c.finishCheckout(ctx); err != nil {
+		return nil, err
+	}
+	if len(c.edits.strays) > 0 {
+		return c.strayEdits(still), nil
+	}
+	head := c.checkedOut()
+	if head.IsZero() {
+		return &mirror.Edits{}, nil
+	}
+	if what := c.underWay(); what != "" {
+		return &mirror.Edits{Blocked: what}, nil
+	}
+	if _, err := c.loadIndex(ctx, head); err != nil {
+		return nil, err
+	}
+	l := &editLook{c: c, ctx: ctx, still: still, found: &mirror.Edits{From: fromID(head)}, fresh: map[string]bool{}}
+	if err := l.look(head); err != nil {
+		return nil, err
+	}
+	if l.missing {
+		if _, err := c.restore(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return l.found, nil
+}
+
+// underWay names what somebody's git has not ended, or where it has gone: the working files
+// are those of other commits meanwhile.
+func (c *Clone) underWay() string {
+	for _, w := range []struct{ file, what string }{
+		{"MERGE_HEAD", "a merge"}, {"rebase-merge", "a rebase"}, {"rebase-apply", "a rebase"},
+		{"CHERRY_PICK_HEAD", "a cherry-pick"}, {"REVERT_HEAD", "a revert"},
+	} {
+		if exists(c.git, w.file) {
+			return w.what
+		}
+	}
+	if b, err := c.git.ReadFile("HEAD"); err != nil || strings.TrimSpace(string(b)) != "ref: "+c.branchRef() {
+		return "another branch"
+	}
+	return ""
+}
+
+// editLook is one look at the working files.
+type editLook struct {
+	c       *Clone
+	ctx     context.Context
+	still   time.Duration
+	found   *mirror.Edits
+	known   map[string]treeEntry // the mirrored files of the commit, by path
+	fresh   map[string]bool      // entities of which something is not still, by path
+	missing bool
+}
+
+func (l *editLook) look(head plumbing.Hash) error {
+	all, err := l.c.rootDiff(plumbing.ZeroHash, head)
+	if err != nil {
+		return err
+	}
+	l.known = map[string]treeEntry{}
+	w := &checkoutRun{c: l.c, ctx: l.ctx}
+	defer w.leave()
+	err = all(l.ctx, func(ch *change) error {
+		if _, _, err := l.c.checkPath(ch.path, false); err != nil || !ch.new.isRegular() {
+			return nil
+		}
+		l.known[ch.path] = ch.new
+		dir, name := splitPath(ch.path)
+		if w.enter(dir, false) != nil {
+			l.missing = true
+			return nil
+		}
+		return l.file(w.dir, name, ch.path, ch.new)
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range document.Kinds {
+		if err := l.added(l.c.o.Layout.Dir(k), k, 0); err != nil {
+			return err
+		}
+	}
+	// An entity is told of whole: half of what somebody is writing is nothing.
+	l.found.Later = len(l.fresh) > 0
+	l.found.Changes = slices.DeleteFunc(l.found.Changes, func(ch mirror.FileChange) bool { return l.fresh[l.c.entityPath(ch.Path)] })
+	return nil
+}
+
+// file looks at one file, which the commit has as e; mode 0: it has none.
+func (l *editLook) file(d *workDir, name, path string, e treeEntry) error {
+	fi, err := d.root.Lstat(name)
+	if err != nil || fi.Mode().IsRegular() && fi.Size() == 0 && e.id != hashObject(plumbing.BlobObject, nil) {
+		at := name // somebody may be about to fill it
+		if err != nil {
+			at = "." // or to put another one there
+		}
+		switch {
+		case e.mode == 0:
+		case l.touched(d, at):
+			l.fresh[l.c.entityPath(path)] = true
+		default:
+			l.missing = true
+		}
+		return nil
+	}
+	if !fi.Mode().IsRegular() {
+		return nil // a checkout moves it aside
+	}
+	if at, ok := l.c.index.find(path); ok && e.mode != 0 && at.id() == e.id && at.sameStat(statOf(fi)) {
+		return nil
+	}
+	id, ok := hashFile(d.root, name, fi)
+	executable := fi.Mode().Perm()&0o100 != 0
+	if !ok || id == e.id && (executable == (e.mode == modeExecutable) || !l.c.inSkill(path)) {
+		delete(l.c.edits.taken, path)
+		return nil
+	}
+	if l.touched(d, name) {
+		l.fresh[l.c.entityPath(path)] = true
+		return nil
+	}
+	if l.c.edits.taken[path].id == id {
+		return nil
+	}
+	if known, err := l.c.everHad(l.ctx, path, id); err != nil || known && id != e.id {
+		return err
+	}
+	content, err := readWhole(d.root, name, l.c.o.Limits.MaxFileSize)
+	if err != nil {
+		l.c.log.Warn("a file that somebody edited in the working tree cannot be read", "path", path, "error", err)
+		l.c.edits.taken[path] = takenEdit{id: id}
+		return nil
+	}
+	l.found.Changes = append(l.found.Changes, mirror.FileChange{Path: path, Content: content, Executable: executable})
+	return nil
+}
+
+// touched reports whether something was changed too recently, by the kernel's account.
+func (l *editLook) touched(d *workDir, name string) bool {
+	fi, err := d.root.Lstat(name)
+	if err != nil {
+		return true
+	}
+	return justChanged(fi, l.still)
+}
+
+// justChanged reports whether a file was changed so recently that somebody may be at it.
+func justChanged(fi fs.FileInfo, still time.Duration) bool {
+	age := time.Since(changedAt(fi))
+	return age < still && age > -time.Hour // or its clock is another one
+}
+
+// filling is how long a file may be empty before somebody fills it.
+const filling = 2 * time.Second
+
+// added looks for files that the commit does not have.
+func (l *editLook) added(dir string, k document.Kind, depth int) error {
+	d, err := l.c.openDir(nil, dir, false, nil)
+	if err != nil {
+		return nil // there is none, or something else stands there
+	}
+	defer d.release()
+	for _, e := range readDir(d.root, ".") {
+		name, path := e.Name(), joinPath(dir, e.Name())
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		if !safeName(name) || editors(name) {
+			continue
+		}
+		if e.IsDir() {
+			if k == document.Skills && depth < maxEditDepth {
+				if err := l.added(path, k, depth+1); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if _, known := l.known[path]; known || len(l.found.Changes) >= maxEdits {
+			continue
+		}
+		if _, _, err := l.c.checkPath(path, false); err != nil {
+			continue
+		}
+		if err := l.file(d, name, path, treeEntry{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxEdits bounds what one look brings, and maxEditDepth how deep a skill's directories may
+// go; the rest comes with the next look, or never.
+const (
+	maxEdits     = 2000
+	maxEditDepth = 20
+)
+
+// editors reports whether a name is of a file that editors make beside the one they edit.
+func editors(name string) bool {
+	for _, suffix := range []string{"~", ".swp", ".swx", ".swo", ".tmp", ".bak", ".orig", ".rej", ".part"} {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return strings.HasPrefix(name, tmpPrefix) || strings.HasPrefix(name, ".#") || strings.HasPrefix(name, "#") || name == "4913" || name == ".DS_Store"
+}
+
+// entityPath is the path of the entity that a file belongs to.
+func (c *Clone) entityPath(path string) string {
+	dir := c.o.Layout.Dir(document.Skills) + "/"
+	if rest, ok := strings.CutPrefix(path, dir); ok {
+		slug, _, _ := strings.Cut(rest, "/")
+		return dir + slug
+	}
+	return path
+}
+
+func (c *Clone) inSkill(path string) bool {
+	return strings.HasPrefix(path, c.o.Layout.Dir(document.Skills)+"/")
+}
+
+// everHad reports whether a path had that content in the history of what is checked out, or
+// of what somebody fetched. Somebody may have gone back to it; and a content of which the
+// store has nothing was never anybody's.
+func (c *Clone) everHad(ctx context.Context, path string, id plumbing.Hash) (bool, error) {
+	if !c.store.has(id) {
+		return false, nil
+	}
+	l := logWalk{c: c, path: strings.Split(path, "/"), seen: map[plumbing.Hash]bool{}}
+	heads := []plumbing.Hash{c.checkedOut()}
+	if tracked, ok := c.readRef(c.trackingRef()); ok && c.store.has(tracked) {
+		heads = append(heads, tracked)
+	}
+	had := false
+	older, err := l.walk(ctx, heads, time.Now().Add(walkTime), func(at *loggedCommit) bool {
+		had = strings.HasSuffix(at.id, id.String())
+		return !had
+	})
+	return had || older, err
+}
+
+// strayEdits are edits that a checkout moved aside, of one commit. Who wrote them may not be
+// done with it.
+func (c *Clone) strayEdits(still time.Duration) *mirror.Edits {
+	found := &mirror.Edits{From: fromID(c.edits.strays[0].from)}
+	var later []stray
+	for _, s := range c.edits.strays {
+		fi, err := c.root.Lstat(s.kept)
+		if err != nil || !fi.Mode().IsRegular() {
+			continue // somebody took it away
+		}
+		if s.from != c.edits.strays[0].from || justChanged(fi, still) {
+			later = append(later, s)
+			continue
+		}
+		content, err := readWhole(c.root, s.kept, c.o.Limits.MaxFileSize)
+		if err != nil {
+			continue // it is kept, and that was told
+		}
+		found.Changes = append(found.Changes, mirror.FileChange{Path: s.path, Content: content, Executable: fi.Mode().Perm()&0o100 != 0})
+	}
+	c.edits.strays, found.Later = later, len(later) > 0
+	return found
+}
+
+// strayed notes an edit that a checkout met.
+func (c *Clone) strayed(ch *change, kept string) {
+	if _, _, err := c.checkPath(ch.path, false); err == nil && !c.checkingOut.IsZero() {
+		c.edits.strays = append(c.edits.strays, stray{path: ch.path, kept: kept, from: c.checkingOut})
+	}
+}
+
+// Taken tells what became of edits: those that are in the database, and those that are not
+// and never will be as they are. Neither is told of again.
+func (c *Clone) Taken(ctx context.Context, changes []mirror.FileChange, imported func(path string) bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(ctx); err != nil {
+		return err
+	}
+	for _, ch := range changes {
+		c.edits.taken[ch.Path] = takenEdit{id: hashObject(plumbing.BlobObject, ch.Content), imported: imported(ch.Path)}
+	}
+	var b strings.Builder
+	for path, t := range c.edits.taken {
+		if t.imported {
+			b.WriteString(t.id.String() + " " + path + "\n")
+		}
+	}
+	return c.replace(ctx, takenFile, []byte(b.String()))
+}
+
+// loadTaken reads what an earlier process took.
+func (c *Clone) loadTaken() {
+	c.edits = edits{taken: map[string]takenEdit{}}
+	b, _ := c.git.ReadFile(takenFile)
+	for line := range strings.Lines(string(b)) {
+		hex, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if id, valid := toID(mirror.Hash(hex)); ok && valid {
+			c.edits.taken[path] = takenEdit{id: id, imported: true}
+		}
+	}
+}
+
+// readWhole reads a file of at most so many bytes.
+func readWhole(root *os.Root, name string, most int64) ([]byte, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fs.ErrInvalid
+	}
+	return b, err
+}
+
+// Touched reports whether any of these paths is not as the last checkout left it, or was not
+// when a checkout came: an edit, most likely. known is false while something else works with the clone.
+func (c *Clone) Touched(paths []string) (touched, known bool) {
+	if !c.mu.TryLock() {
+		return false, false
+	}
+	defer c.mu.Unlock()
+	if c.closed || len(c.edits.strays) > 0 {
+		return !c.closed, true
+	}
+	for _, path := range paths {
+		fi, err := c.root.Lstat(path)
+		if err == nil && fi.IsDir() {
+			return true, true // its files may be older than its watch
+		}
+		if _, _, bad := c.checkPath(path, false); bad != nil {
+			continue
+		}
+		if c.index == nil {
+			return true, true
+		}
+		if at, ok := c.index.find(path); ok != (err == nil) || ok && !at.sameStat(statOf(fi)) {
+			return true, true
+		}
+	}
+	return false, true
+}
