@@ -149,6 +149,32 @@ func TestLocalEditsThatWait(t *testing.T) {
 	})
 }
 
+// Of several edits at once, one that cannot stand on the branch keeps none of the others.
+func TestLocalEditWhereItCannotBe(t *testing.T) {
+	eachEdited(t, nil, func(w *world) {
+		w.commit(bitbuckettest.Write("skills/README", "People's.\n"))
+		w.synced()
+		w.tidy()
+		w.must(os.Remove(filepath.Join(w.cloneDir(), "skills/README")))
+		w.edit("skills/README/SKILL.md", "---\nname: README\ndescription: d\n---\nNo.\n")
+		w.edit("toolkits/b.json", `{"slug":"b","name":"B"}`)
+		w.edit("toolkits/Upper.json", `{"slug":"Upper","name":"B"}`)
+		w.edit("mcp-servers/s.json", `{"slug":"s","name":"S","type":"stdio","command":"x","env":{"TOKEN":{"secret":true,"value":"hunter2-hunter2"}}}`)
+		w.edit("commands/big.json", `{"slug":"big","name":"Big","prompt":"`+strings.Repeat("x", 2<<20)+`"}`)
+		w.eventually("the good one is exported", func() bool { return w.branchHas("toolkits/b.json", "B") })
+		if got := w.query("SELECT count(*) FROM mcp_servers") + w.query("SELECT count(*) FROM commands") + w.query("SELECT count(*) FROM toolkits"); got != "002" {
+			t.Errorf("rows: %s", got)
+		}
+		w.eventually("each is told", func() bool {
+			log := w.log.String()
+			return strings.Contains(log, "path=toolkits/Upper.json") && strings.Contains(log, "path=mcp-servers/s.json") && strings.Contains(log, "path=commands/big.json")
+		})
+		if strings.Contains(w.log.String(), "hunter2") || w.branchHas("mcp-servers/s.json", "hunter2") {
+			t.Error("the secret is told")
+		}
+	})
+}
+
 // What is older than the working tree is nobody's new text; a commit that somebody made in
 // the clone is.
 func TestLocalGit(t *testing.T) {

@@ -173,10 +173,10 @@ func (w *worktrees) noticed(e fsnotify.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.watched[filepath.Dir(e.Name)]
-	if t == nil || !t.mirrors(e.Name) {
+	if t == nil || clone.Passing(filepath.Base(e.Name)) || !t.mirrors(e.Name) {
 		return
 	}
-	if e.Has(fsnotify.Create) {
+	if e.Has(fsnotify.Create) && filepath.Ext(e.Name) != ".json" {
 		if fi, err := os.Lstat(e.Name); err == nil && fi.IsDir() {
 			w.watch(t, e.Name)
 			w.watchBelow(t, e.Name)

@@ -2,6 +2,8 @@ package mirror
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,8 +44,8 @@ func (r *run) takeEdits(ctx context.Context) error {
 	if len(edits.Changes) == 0 {
 		return nil
 	}
-	built, err := r.clone.Build(ctx, edits.From, []CommitSpec{{Message: "Edited in the working tree", Author: r.Committer, Changes: edits.Changes}})
-	if err != nil {
+	built, err := r.buildEdits(ctx, edits)
+	if err != nil || len(edits.Changes) == 0 {
 		return err
 	}
 	entries, err := r.clone.Diff(ctx, edits.From, built.Head())
@@ -64,6 +66,31 @@ func (r *run) takeEdits(ctx context.Context) error {
 		r.report.EditsAgain = editStill
 	}
 	return r.clone.Taken(ctx, told, func(path string) bool { return l.imported[l.entityOf(entries, path)] })
+}
+
+// buildEdits makes the commit. What cannot stand on the branch is left out of the edits.
+func (r *run) buildEdits(ctx context.Context, edits *Edits) (Built, error) {
+	for {
+		built, err := r.clone.Build(ctx, edits.From, []CommitSpec{{Message: "Edited in the working tree", Author: r.Committer, Changes: edits.Changes}})
+		var at *PathError
+		if !errors.As(err, &at) {
+			return built, err
+		}
+		bad := slices.IndexFunc(edits.Changes, func(ch FileChange) bool { return ch.Path == at.Path })
+		if bad < 0 {
+			return nil, err
+		}
+		r.notTaken(at.Path, at.Why)
+		if err := r.clone.Taken(ctx, edits.Changes[bad:bad+1], func(string) bool { return false }); err != nil {
+			return nil, err
+		}
+		edits.Changes = slices.Delete(slices.Clone(edits.Changes), bad, bad+1)
+	}
+}
+
+// notTaken says of an edit that it stays where it is.
+func (r *run) notTaken(path, why string) {
+	r.log.Warn("an edit in the working tree is not taken: it stays in the file", "path", path, "why", why)
 }
 
 // localEdits is one takeEdits at work.
@@ -222,5 +249,5 @@ func (l *localEdits) refuse(d *Decision, problem *document.Problem) {
 	if problem != nil {
 		why = problem.Message
 	}
-	l.log.Warn("an edit in the working tree is not taken: it stays in the file", "path", d.File.Path, "why", why)
+	l.notTaken(d.File.Path, why)
 }

@@ -39,6 +39,7 @@ type takenEdit struct {
 type stray struct {
 	path, kept string
 	from       plumbing.Hash // the commit that it was made on
+	told       plumbing.Hash // the content that was told of last
 }
 
 // takenFile remembers imported edits over a restart: a row that was edited since is newer.
@@ -115,8 +116,9 @@ type editLook struct {
 	ctx     context.Context
 	still   time.Duration
 	found   *mirror.Edits
-	known   map[string]treeEntry // the mirrored files of the commit, by path
-	fresh   map[string]bool      // entities of which something is not still, by path
+	known   map[string]bool // the mirrored files of the commit; nil where the index tells
+	size    int64           // of what was found
+	fresh   map[string]bool // entities of which something is not still, by path
 	missing bool
 }
 
@@ -125,14 +127,18 @@ func (l *editLook) look(head plumbing.Hash) error {
 	if err != nil {
 		return err
 	}
-	l.known = map[string]treeEntry{}
+	if l.c.indexForeign {
+		l.known = map[string]bool{}
+	}
 	w := &checkoutRun{c: l.c, ctx: l.ctx}
 	defer w.leave()
 	err = all(l.ctx, func(ch *change) error {
 		if _, _, err := l.c.checkPath(ch.path, false); err != nil || !ch.new.isRegular() {
 			return nil
 		}
-		l.known[ch.path] = ch.new
+		if l.known != nil {
+			l.known[ch.path] = true
+		}
 		dir, name := splitPath(ch.path)
 		if w.enter(dir, false) != nil {
 			l.missing = true
@@ -199,6 +205,10 @@ func (l *editLook) file(d *workDir, name, path string, e treeEntry) error {
 		l.c.edits.taken[path] = takenEdit{id: id}
 		return nil
 	}
+	if l.size += int64(len(content)); l.size > mostEdited && len(l.found.Changes) > 0 {
+		l.fresh[l.c.entityPath(path)] = true
+		return nil
+	}
 	l.found.Changes = append(l.found.Changes, mirror.FileChange{Path: path, Content: content, Executable: executable})
 	return nil
 }
@@ -233,7 +243,7 @@ func (l *editLook) added(dir string, k document.Kind, depth int) error {
 		if err := l.ctx.Err(); err != nil {
 			return err
 		}
-		if !safeName(name) || editors(name) {
+		if !safeName(name) || Passing(name) {
 			continue
 		}
 		if e.IsDir() {
@@ -244,7 +254,7 @@ func (l *editLook) added(dir string, k document.Kind, depth int) error {
 			}
 			continue
 		}
-		if _, known := l.known[path]; known || len(l.found.Changes) >= maxEdits {
+		if l.isKnown(path) {
 			continue
 		}
 		if _, _, err := l.c.checkPath(path, false); err != nil {
@@ -257,12 +267,24 @@ func (l *editLook) added(dir string, k document.Kind, depth int) error {
 	return nil
 }
 
-// maxEdits bounds what one look brings, and maxEditDepth how deep a skill's directories may
-// go; the rest comes with the next look, or never.
+func (l *editLook) isKnown(path string) bool {
+	if l.known != nil {
+		return l.known[path]
+	}
+	_, known := l.c.index.find(path)
+	return known
+}
+
+// mostEdited bounds the contents that one look brings, the rest comes with the next one, and
+// maxEditDepth how deep a skill's directories may go.
 const (
-	maxEdits     = 2000
+	mostEdited   = 32 << 20
 	maxEditDepth = 20
 )
+
+// Passing reports whether a name is of a file that is nobody's edit: one that is about to get
+// another name, or that editors make beside the one they edit.
+func Passing(name string) bool { return strings.HasPrefix(name, tmpPrefix) || editors(name) }
 
 // editors reports whether a name is of a file that editors make beside the one they edit.
 func editors(name string) bool {
@@ -271,7 +293,7 @@ func editors(name string) bool {
 			return true
 		}
 	}
-	return strings.HasPrefix(name, tmpPrefix) || strings.HasPrefix(name, ".#") || strings.HasPrefix(name, "#") || name == "4913" || name == ".DS_Store"
+	return strings.HasPrefix(name, ".#") || strings.HasPrefix(name, "#") || name == "4913" || name == ".DS_Store"
 }
 
 // entityPath is the path of the entity that a file belongs to.
@@ -312,23 +334,25 @@ func (c *Clone) everHad(ctx context.Context, path string, id plumbing.Hash) (boo
 // done with it.
 func (c *Clone) strayEdits(still time.Duration) *mirror.Edits {
 	found := &mirror.Edits{From: fromID(c.edits.strays[0].from)}
-	var later []stray
+	var left []stray
 	for _, s := range c.edits.strays {
 		fi, err := c.root.Lstat(s.kept)
 		if err != nil || !fi.Mode().IsRegular() {
 			continue // somebody took it away
 		}
 		if s.from != c.edits.strays[0].from || justChanged(fi, still) {
-			later = append(later, s)
+			left, found.Later = append(left, s), true
 			continue
 		}
 		content, err := readWhole(c.root, s.kept, c.o.Limits.MaxFileSize)
 		if err != nil {
 			continue // it is kept, and that was told
 		}
+		s.told = hashObject(plumbing.BlobObject, content)
+		left = append(left, s)
 		found.Changes = append(found.Changes, mirror.FileChange{Path: s.path, Content: content, Executable: fi.Mode().Perm()&0o100 != 0})
 	}
-	c.edits.strays, found.Later = later, len(later) > 0
+	c.edits.strays = left // until they are taken
 	return found
 }
 
@@ -348,7 +372,9 @@ func (c *Clone) Taken(ctx context.Context, changes []mirror.FileChange, imported
 		return err
 	}
 	for _, ch := range changes {
-		c.edits.taken[ch.Path] = takenEdit{id: hashObject(plumbing.BlobObject, ch.Content), imported: imported(ch.Path)}
+		id := hashObject(plumbing.BlobObject, ch.Content)
+		c.edits.taken[ch.Path] = takenEdit{id: id, imported: imported(ch.Path)}
+		c.edits.strays = slices.DeleteFunc(c.edits.strays, func(s stray) bool { return s.path == ch.Path && s.told == id })
 	}
 	var b strings.Builder
 	for path, t := range c.edits.taken {
