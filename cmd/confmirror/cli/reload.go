@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -16,7 +17,7 @@ import (
 // A changed file of the configuration is taken up when it has been still for a moment, and
 // looked for each interval, should nobody tell of it.
 const (
-	fileSettle   = 300 * time.Millisecond
+	fileSettle   = time.Second
 	fileInterval = time.Minute
 )
 
@@ -64,10 +65,30 @@ func (r *reloader) run(ctx context.Context, d *daemon.Daemon, database *db.DB) {
 	})
 }
 
+// halfWritten is an error where there was a configuration file and now there is none, or
+// nothing in it: that is no configuration of defaults, but somebody who is about to write it.
+func (r *reloader) halfWritten(c *configs.Config) error {
+	if r.taken.Path == "" {
+		return nil
+	}
+	if c.Path == "" {
+		return fmt.Errorf("the file %s is gone", r.taken.Path)
+	}
+	if info, err := os.Stat(c.Path); err != nil {
+		return err
+	} else if info.Size() == 0 {
+		return fmt.Errorf("the file %s is empty", c.Path)
+	}
+	return nil
+}
+
 // takeUp reads the configuration, builds all of it, and only then has the daemon swap it.
 func (r *reloader) takeUp(ctx context.Context, d *daemon.Daemon, database *db.DB) error {
 	c, err := r.p.load()
 	if err != nil {
+		return err
+	}
+	if err := r.halfWritten(c); err != nil {
 		return err
 	}
 	r.files = c.Files()
