@@ -240,14 +240,14 @@ func TestSignInAtAProviderThatIsDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachSignIn(t, func(v *visitor, p *oidctest.Provider) {
-				p.Answer = tc
+				p.Answer(tc)
 				answer, body := v.page("GET", "/sign-in/oidc", nil)
 				if answer.StatusCode != http.StatusBadGateway || !strings.Contains(body, "does not answer as an OpenID provider") || strings.Contains(body, "<h1>down") {
 					t.Errorf("%d %s", answer.StatusCode, body)
 				}
 				v.signIn()
 				v.page("POST", "/sign-out", nil)
-				p.Answer = nil
+				p.Answer(nil)
 				if v.come(p, v.leave("/")); !v.in() {
 					t.Error("it is up again, and nobody can sign in")
 				}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -26,8 +27,10 @@ type edits struct {
 	taken map[string]takenEdit
 	// large are the sizes of files that are too large, by path: each was told once.
 	large map[string]int64
-	// strays were edited while a checkout replaced them, and stand aside.
-	strays []stray
+	// strays were edited while a checkout replaced them, and stand aside. The writers of a
+	// checkout add to them side by side, under straying; all else holds the clone's lock.
+	strays   []stray
+	straying sync.Mutex
 }
 
 // takenEdit is an edit that need not be told again. One that is in the database may be
@@ -181,6 +184,8 @@ func (c *Clone) strayEdits(still time.Duration) *mirror.Edits {
 // strayed notes an edit that a checkout met.
 func (c *Clone) strayed(ch *change, kept string) {
 	if _, _, err := c.checkPath(ch.path, false); err == nil && !c.checkingOut.IsZero() {
+		c.edits.straying.Lock()
+		defer c.edits.straying.Unlock()
 		c.edits.strays = append(c.edits.strays, stray{path: ch.path, kept: kept, from: c.checkingOut})
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -38,12 +39,11 @@ type Provider struct {
 	Change func(claims map[string]any)
 	// Key signs ID tokens, if not the published one.
 	Key *ecdsa.PrivateKey
-	// Answer, if set, answers instead.
-	Answer http.Handler
 
-	key   *ecdsa.PrivateKey
-	mu    sync.Mutex
-	codes map[string]url.Values // of authorization requests, for one use
+	instead atomic.Pointer[http.HandlerFunc]
+	key     *ecdsa.PrivateKey
+	mu      sync.Mutex
+	codes   map[string]url.Values // of authorization requests, for one use
 }
 
 // New starts one that knows Ada, of the group admins.
@@ -62,13 +62,22 @@ func New() (*Provider, error) {
 	mux.HandleFunc("POST /token", p.token)
 	mux.HandleFunc("GET /userinfo", func(w http.ResponseWriter, _ *http.Request) { reply(w, p.UserInfo) })
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p.Answer != nil {
-			p.Answer.ServeHTTP(w, r)
+		if instead := p.instead.Load(); instead != nil {
+			(*instead)(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	}))
 	return p, nil
+}
+
+// Answer makes answer stand in for the provider, until it is called without one.
+func (p *Provider) Answer(answer http.HandlerFunc) {
+	if answer == nil {
+		p.instead.Store(nil)
+		return
+	}
+	p.instead.Store(&answer)
 }
 
 // NewKey makes a key that ID tokens can be signed with.
