@@ -87,11 +87,13 @@ func (w *world) quietEnd() {
 	}
 }
 
-// settled reports whether nothing is left to do, without asking the daemon.
+// settled reports whether nothing is left to do, without asking the daemon. The working tree
+// follows last: a run that ended before that is not told from one that is under way.
 func (w *world) settled() bool {
 	head, err := w.repo.Head("main")
 	w.must(err)
-	return w.query("SELECT count(*) FROM mirror_changes") == "0" && w.query("SELECT cursor_commit || state FROM bitbucket_connections") == string(head)+"ok"
+	return w.query("SELECT count(*) FROM mirror_changes") == "0" && w.query("SELECT cursor_commit || state FROM bitbucket_connections") == string(head)+"ok" &&
+		w.cloneGit("rev-parse", "HEAD") == string(head) && w.cloneGit("status", "--porcelain") == ""
 }
 
 // dies makes the daemon's next write to a table end its connection: at once, or when

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/hex"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -118,21 +117,12 @@ func (w *world) leaves(tree string) (leaves []leaf) {
 // would tell of the trees, which are hostile on purpose.)
 func (w *world) status() string {
 	w.t.Helper()
-	git := func(args ...string) string {
-		cmd := exec.CommandContext(w.t.Context(), "git", append([]string{"-C", w.cloneDir()}, args...)...)
-		cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + w.t.TempDir(), "GIT_CONFIG_NOSYSTEM=1", "GIT_OPTIONAL_LOCKS=0"}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			w.t.Errorf("git %v: %v\n%s", args, err, out)
-		}
-		return strings.TrimRight(string(out), "\n")
-	}
 	want, err := w.repo.Head("main")
 	w.must(err)
-	if head := git("rev-parse", "HEAD"); head != string(want) {
+	if head := w.cloneGit("rev-parse", "HEAD"); head != string(want) {
 		w.t.Errorf("the clone is at %s, the branch at %s", head, want)
 	}
-	return git("-c", "core.quotePath=false", "status", "--porcelain")
+	return w.cloneGit("-c", "core.quotePath=false", "status", "--porcelain")
 }
 
 func (w *world) wantClean() {
