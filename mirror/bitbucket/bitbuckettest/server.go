@@ -65,7 +65,7 @@ type Server struct {
 	missingStatus int
 	repos         map[string]*Repo // by lower-case workspace/slug
 	faults        []*fault
-	stats         stats
+	stats         *stats
 }
 
 // New starts a stand-in.
@@ -193,7 +193,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	rt := s.route(r)
 	m := newMeter(w, r)
-	defer s.finish(rt, m)
+	defer s.finish(s.account(), rt, m)
 	cutAnswer, done := s.applyFault(rt, m, r)
 	if done {
 		return

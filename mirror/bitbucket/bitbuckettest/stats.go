@@ -48,7 +48,9 @@ type stats struct {
 	log    []Request
 }
 
-func newStats() stats { return stats{counts: make(map[Endpoint]int), routes: make(map[string]int)} }
+func newStats() *stats {
+	return &stats{counts: make(map[Endpoint]int), routes: make(map[string]int)}
+}
 
 // Count is how many requests to these endpoints have ended; without endpoints, to all.
 func (s *Server) Count(endpoints ...Endpoint) int {
@@ -78,25 +80,33 @@ func (s *Server) Requests() []Request {
 	return slices.Clone(s.stats.log)
 }
 
-// ResetRequests forgets requests and counts.
+// ResetRequests forgets requests and counts, and those of requests that are under way: what
+// one does is seen before it has ended.
 func (s *Server) ResetRequests() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats = newStats()
 }
 
-func (s *Server) finish(rt route, m *meter) {
+// account is the one that a request of now goes to.
+func (s *Server) account() *stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+func (s *Server) finish(to *stats, rt route, m *meter) {
 	r := m.request
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.counts[rt.endpoint]++
+	to.counts[rt.endpoint]++
 	if rt.name != "" {
-		s.stats.routes[rt.name]++
+		to.routes[rt.name]++
 	}
-	if len(s.stats.log) >= keptRequests {
-		s.stats.log = slices.Delete(s.stats.log, 0, keptRequests/2)
+	if len(to.log) >= keptRequests {
+		to.log = slices.Delete(to.log, 0, keptRequests/2)
 	}
-	s.stats.log = append(s.stats.log, Request{
+	to.log = append(to.log, Request{
 		Endpoint: rt.endpoint, Route: rt.name, Method: r.Method, Path: r.URL.Path, Repository: rt.repo,
 		UserAgent: r.UserAgent(), Authenticated: r.Header.Get("Authorization") != "",
 		Status: m.status, In: m.in.Load(), Out: m.out,
