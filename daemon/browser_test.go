@@ -191,8 +191,8 @@ func (b *browser) until(expression string) {
 	})
 }
 
-// press clicks the button or link of that name: again, where the page moved under the pointer
-// and the click went elsewhere.
+// press clicks the button or link of that name: again, where the page renewed it meanwhile, or
+// moved under the pointer and the click went elsewhere.
 func (b *browser) press(name string) {
 	b.w.t.Helper()
 	target := chromedp.Search(fmt.Sprintf(`//button[normalize-space()=%q] | //a[normalize-space()=%q]`, name, name))
@@ -201,7 +201,11 @@ func (b *browser) press(name string) {
 		ask[bool](b, `(window.pressed = "", document.addEventListener("click", (event) => {
 			window.pressed = event.target.closest("button, a")?.textContent.trim().replace(/\s+/g, " ") ?? "elsewhere";
 		}, { capture: true, once: true }), true)`)
-		b.do(chromedp.Click(target))
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		defer cancel()
+		if err := chromedp.Do(ctx, chromedp.Click(target)); ctx.Err() != nil {
+			b.w.t.Fatal(err)
+		}
 		// On the next page nobody knows any more, and the click is what led there.
 		return ask[bool](b, fmt.Sprintf(`[undefined, %q].includes(window.pressed)`, name))
 	})

@@ -256,8 +256,8 @@ func (c *Clone) Touched(paths []string) (touched, known bool) {
 		if _, _, bad := c.checkPath(path, false); bad != nil {
 			continue
 		}
-		if c.index == nil {
-			return true, true
+		if c.index == nil || c.indexForeign {
+			return true, true // somebody's git has noted the edit as it is
 		}
 		if at, ok := c.index.find(path); ok != (err == nil) || ok && !at.sameStat(statOf(fi)) {
 			return true, true

@@ -180,6 +180,10 @@ func TestEditsWaitForGit(t *testing.T) {
 		t.Errorf("%v", told)
 	}
 	git(t, w.dir, "commit", "-qam", "Mine")
+	w.pull(t) // the branch goes back, the file stays
+	if touched, known := w.Touched([]string{"toolkits/a.json"}); !touched || !known {
+		t.Errorf("a local commit: touched %v, known %v", touched, known)
+	}
 	if told, _ := w.edits(t); told["toolkits/a.json"] != "mine" {
 		t.Errorf("a local commit: %v", told)
 	}
