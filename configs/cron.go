@@ -35,3 +35,23 @@ func ParseSchedule(expr string) (schedule cron.Schedule, err error) {
 	}
 	return schedule, nil
 }
+
+// A mirror without success for that many polls, and so long, is stalled. It is longer than any
+// poll is left out while webhooks deliver.
+const (
+	pollsUntilStalled = 5
+	leastPatience     = 15 * time.Minute
+)
+
+// Patience is for how long a mirror may be without success, from now on.
+func (s *Sync) Patience(now time.Time) time.Duration {
+	schedule, err := ParseSchedule(s.Poll)
+	if err != nil {
+		return leastPatience
+	}
+	due := now
+	for range pollsUntilStalled {
+		due = schedule.Next(due)
+	}
+	return max(due.Sub(now), leastPatience)
+}

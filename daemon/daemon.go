@@ -63,6 +63,7 @@ type Daemon struct {
 	webhooks   *webhooks
 	reviews    *reviews
 	metrics    *metrics
+	health     *health
 	registry   *prometheus.Registry
 	holder     string
 	setting    *setting
@@ -74,12 +75,13 @@ type Daemon struct {
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), reviews: newReviews(), now: o.Now, setting: newSetting(o.Config, o.AdminToken)}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), reviews: newReviews(), health: newHealth(), now: o.Now, setting: newSetting(o.Config, o.AdminToken)}
 	if d.now == nil {
 		d.now = time.Now
 	}
 	d.connector = NewConnector(o.Version)
 	d.connector.now, d.connector.paces.Now = d.now, d.now
+	d.connector.count(d.registry)
 	d.trees = newWorktrees(o.Logger, func(id string) { d.queue.Nudge(id, Nudge{Trigger: "local"}) })
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"), trees: d.trees,
@@ -141,6 +143,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	wg.Go(func() { d.schedule(ctx) })
 	wg.Go(func() { d.housekeep(ctx) })
+	wg.Go(func() { d.watchHealth(ctx) })
 	wg.Go(func() {
 		if err := d.serveHTTP(ctx, listener); err != nil {
 			failed <- err
@@ -266,11 +269,13 @@ func Connect(ctx context.Context, database *db.DB, mirrors []*configs.MirrorConf
 
 func (d *Daemon) gained(id string) {
 	d.log.Debug("holding a mirror", "organization_id", id)
+	d.health.success(id, d.now())
 	d.queue.Nudge(id, Nudge{Trigger: db.TriggerStart, Look: true})
 }
 
 // lost lets the mirror's worker close its session: a job without a lease does only that.
 func (d *Daemon) lost(id string) {
+	d.health.forget(id)
 	d.log.Info("a mirror went to another daemon, or was disconnected", "organization_id", id)
 	d.queue.Nudge(id, Nudge{Trigger: "lost"})
 }

@@ -131,4 +131,14 @@ func (e engine) Reconnected(organizationID string) {
 
 func (e engine) Conditions() []mirror.Detail { return e.conditions.all() }
 
+func (e engine) Diagnose(st *db.Status) {
+	e.noteSuccess(st)
+	if stalled := e.stalled(st); stalled != nil {
+		st.State.Conditions = append(st.State.Conditions, *stalled)
+	}
+	st.State.Conditions = append(st.State.Conditions, e.conditions.all()...)
+}
+
+func (e engine) Stalled() int { return e.stalledMirrors() }
+
 func (e engine) Events() (<-chan web.Event, func()) { return e.events.subscribe() }

@@ -36,6 +36,13 @@ func newMetrics(registry *prometheus.Registry, d *Daemon) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "confmirror_queue_depth", Help: "Mirrors that wait for a worker.",
 		}, func() float64 { return float64(d.queue.Depth()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "confmirror_clones_open", Help: "Clones that are open.",
+		}, func() float64 { return float64(d.sessions.count()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "confmirror_build_info", Help: "1, with the version.", ConstLabels: prometheus.Labels{"version": d.o.Version},
+		}, func() float64 { return 1 }),
+		mirrorMetrics{d},
 	)
 	return m
 }

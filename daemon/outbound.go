@@ -18,9 +18,9 @@ const restTimeout = time.Minute
 // outbound makes the connections to remotes. It refuses link-local and metadata
 // addresses, whatever name led to them: cloud machines hand out credentials there, and a
 // connection's host may be named by whoever may use the API.
-func outbound() *http.Client {
+func outbound() *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: refuseMetadata}
-	return &http.Client{Transport: &http.Transport{
+	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -29,7 +29,7 @@ func outbound() *http.Client {
 		MaxIdleConnsPerHost:   8,
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
-	}}
+	}
 }
 
 func refuseMetadata(_, address string, _ syscall.RawConn) error {

@@ -114,8 +114,8 @@ type proxyRefusal struct{ status int }
 func (e *proxyRefusal) Error() string { return fmt.Sprintf("the proxy answers %d", e.status) }
 
 // probing is the transport of a test: that of all other requests, with new connections.
-func probing(client *http.Client) *http.Transport {
-	own := client.Transport.(*http.Transport).Clone()
+func probing(transport *http.Transport) *http.Transport {
+	own := transport.Clone()
 	own.DisableKeepAlives = true
 	own.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
 		if answer.StatusCode != http.StatusOK {
@@ -128,7 +128,7 @@ func probing(client *http.Client) *http.Transport {
 
 // network adds the steps that lead to the hosts' doors.
 func (p *probe) network(ctx context.Context, places []*place) {
-	transport := probing(p.connector.git)
+	transport := probing(p.connector.transport)
 	var all sync.WaitGroup
 	for _, place := range places {
 		all.Go(func() { place.reach(ctx, transport, p.connector.userAgent) })

@@ -195,7 +195,7 @@ func remark(message, remedy string) web.TestStep {
 // ping is why a delivery does not arrive, "" if it does.
 func (p *probe) ping(ctx context.Context, to *url.URL) string {
 	door := &place{settings: []string{"http.public_url"}, url: &url.URL{Scheme: to.Scheme, Host: to.Host, Path: "/"}}
-	if door.reach(ctx, probing(p.connector.git), p.connector.userAgent); door.step != "" {
+	if door.reach(ctx, probing(p.connector.transport), p.connector.userAgent); door.step != "" {
 		return door.fault().Message
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), strings.NewReader(`{"test": true}`))

@@ -108,6 +108,7 @@ func (d *Daemon) job(ctx context.Context, id string, n Nudge) (Result, time.Dura
 	switch {
 	case err == nil:
 		t.failures = 0
+		d.health.success(id, d.now())
 		if report.Open > 0 {
 			return Result{Report: report}, lockedPause
 		}

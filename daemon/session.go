@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
 	"github.com/confmirror/confmirror/mirror/clone"
@@ -25,6 +27,7 @@ type remote struct {
 // Connector makes remotes. Mirrors of one consumer share a token.
 type Connector struct {
 	git, rest *http.Client
+	transport *http.Transport // of both
 	userAgent string
 	now       func() time.Time // nil is time.Now
 	tokens    bitbucket.TokenSources
@@ -33,8 +36,17 @@ type Connector struct {
 
 // NewConnector makes a connector that names itself to REST interfaces by version.
 func NewConnector(version string) *Connector {
-	git := outbound()
-	return &Connector{git: git, rest: &http.Client{Transport: git.Transport, Timeout: restTimeout}, userAgent: "confmirror/" + version}
+	transport := outbound()
+	return &Connector{
+		git: &http.Client{Transport: transport}, rest: &http.Client{Transport: transport, Timeout: restTimeout},
+		transport: transport, userAgent: "confmirror/" + version,
+	}
+}
+
+// count has requests counted in a registry. It comes before the first one.
+func (c *Connector) count(registry prometheus.Registerer) {
+	metered := newMeter(c.transport, registry)
+	c.git.Transport, c.rest.Transport = metered, metered
 }
 
 func (c *Connector) remote(s mirror.Settings) (remote, error) {
@@ -99,6 +111,18 @@ func (c *Connector) granted(s mirror.Settings) bool {
 	}
 	source, err := c.consumer(s)
 	return err == nil && source.Granted()
+}
+
+// expiry is when the token of a connection's consumer ends; zero without one.
+func (c *Connector) expiry(s mirror.Settings) time.Time {
+	if !hasConsumer(s) {
+		return time.Time{}
+	}
+	source, err := c.consumer(s)
+	if err != nil {
+		return time.Time{}
+	}
+	return source.Expiry()
 }
 
 // resolve finds out which branch of which repository the settings mean. A branch
@@ -247,6 +271,24 @@ func (s *sessions) openClone(ctx context.Context, m *mirror.Mirror, r remote, di
 		return nil, err
 	}
 	return &session{settings: m.Settings, identity: m.Identity, limits: limits, host: r.host, clone: c}, nil
+}
+
+// tokenExpiry is when the token of an open mirror ends; zero without one.
+func (s *sessions) tokenExpiry(organizationID string) time.Time {
+	s.mu.Lock()
+	current := s.open[organizationID]
+	s.mu.Unlock()
+	if current == nil {
+		return time.Time{}
+	}
+	return s.connector.expiry(current.settings)
+}
+
+// count is how many clones are open.
+func (s *sessions) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
 }
 
 // release closes a mirror's clone.

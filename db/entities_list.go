@@ -184,7 +184,7 @@ func (f EntityFilter) apply(d *DB, t *table, organizationID string) func(*gorm.D
 			tx = tx.Scopes(t.ownedBy(""))
 		}
 		if f.ErrorsOnly {
-			tx = tx.Scopes(d.failing(organizationID))
+			tx = tx.Where("organization_id = ? AND "+d.failing(), organizationID)
 		}
 		if f.Search != "" {
 			pattern := like(f.Search)

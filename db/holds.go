@@ -109,11 +109,13 @@ func (d *DB) giveVerdict(items *gorm.DB, organizationID string, verdict mirror.V
 	return d.wake(tx, organizationID)
 }
 
+// heldReasons are why something waits for a person.
+var heldReasons = []string{string(mirror.ReasonHeld), string(mirror.ReasonRebind), string(mirror.ReasonDeclined)}
+
 // held limits a query to what waits for a person in the place that is connected now.
 func held(organizationID string) func(*gorm.DB) *gorm.DB {
 	return func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("organization_id = ? AND reason IN ? AND verdict = ?",
-			organizationID, []string{string(mirror.ReasonHeld), string(mirror.ReasonRebind), string(mirror.ReasonDeclined)}, string(mirror.Undecided)).
+		return tx.Where("organization_id = ? AND reason IN ? AND verdict = ?", organizationID, heldReasons, string(mirror.Undecided)).
 			Where("identity = (SELECT c.identity FROM bitbucket_connections AS c WHERE c.organization_id = ? AND c.disconnected_at IS NULL)", organizationID)
 	}
 }

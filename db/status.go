@@ -33,6 +33,9 @@ type Status struct {
 	Held           int         // deletions that wait for a person
 	Holder         string      // "" when no daemon has the mirror
 	LastRun        *mirror.Report
+	// Succeeded is when a run last ended well, or could first have begun: known to the daemon
+	// that has the mirror only.
+	Succeeded *time.Time
 	// Requested counts the runs asked for; those up to Covered are answered.
 	Requested, Covered int64
 }
@@ -45,74 +48,106 @@ const maxPending = 10_000
 func (d *DB) Status(ctx context.Context, organizationID string) (*Status, error) {
 	var s *Status
 	err := d.snapshot(ctx, func(tx *gorm.DB) error {
-		var organization organizationRow
-		if err := tx.Where("id = ?", organizationID).Take(&organization).Error; err != nil {
-			return d.missing(err)
-		}
-		s = &Status{OrganizationID: organizationID, Organization: organization.Slug}
-		s.State = mirror.State{Name: mirror.StateDisconnected, Conditions: []mirror.Detail{}}
-		var rows []*struct {
-			Connection connectionRow `gorm:"embedded"`
-			Alive      bool
-		}
-		err := tx.Table("bitbucket_connections").Select("*, coalesce(lease_expires_at > "+d.sqlNow()+", false) AS alive").
-			Where("organization_id = ?", organizationID).Scan(&rows).Error
-		if err != nil || len(rows) == 0 {
+		found, err := d.statuses(tx, []string{organizationID}, maxPending)
+		if err != nil {
 			return err
 		}
-		row := &rows[0].Connection
-		s.Paused, s.DisconnectedAt = row.Paused, row.DisconnectedAt.ptr()
-		s.Identity, s.Cursor, s.RemoteSeen = parseIdentity(row.Identity), mirror.Hash(row.CursorCommit), mirror.Hash(row.RemoteSeen)
-		s.BehindSince = row.BehindSince.ptr()
-		s.Requested, s.Covered = row.Requested, row.Covered
-		if rows[0].Alive {
-			s.Holder = row.Holder
+		if len(found) == 0 {
+			var organization organizationRow
+			if err := tx.Where("id = ?", organizationID).Take(&organization).Error; err != nil {
+				return d.missing(err)
+			}
+			s = &Status{OrganizationID: organizationID, Organization: organization.Slug, State: disconnected()}
+			return nil
 		}
-		if err := d.count(tx, s); err != nil {
+		s = found[0]
+		var runs []*runRow
+		if err := tx.Omit("actions").Where("organization_id = ?", organizationID).Order("started_at DESC, run_id DESC").Limit(1).Find(&runs).Error; err != nil {
 			return err
 		}
-		s.State = row.stateShown(s)
+		if len(runs) > 0 {
+			s.LastRun = runs[0].report()
+		}
 		return d.addWebhookCondition(tx, s)
 	})
 	return s, err
 }
 
-// count fills in the numbers and the last run.
-func (d *DB) count(tx *gorm.DB, s *Status) error {
-	id := s.OrganizationID
-	var counts struct {
-		Pending, Rejected, Conflicts, Held int
-		PendingSince                       timestamp
+// Statuses tells of several mirrors at once what tells whether edits arrive: all of Status but
+// the last run and what the webhook has to say. Of captured changes it counts mostPending.
+func (d *DB) Statuses(ctx context.Context, organizationIDs []string) ([]*Status, error) {
+	if len(organizationIDs) == 0 {
+		return nil, nil
 	}
-	err := tx.Raw(`SELECT
-		(SELECT count(*) FROM (SELECT DISTINCT kind, row_id FROM mirror_changes WHERE organization_id = ? LIMIT ?) AS changed) AS pending,
-		(SELECT captured_at FROM mirror_changes WHERE organization_id = ? AND id > 0 ORDER BY id LIMIT 1) AS pending_since,
-		(SELECT count(*) FROM rejected_files WHERE organization_id = ?) AS rejected,
-		(SELECT count(*) FROM conflicts WHERE organization_id = ? AND resolved_at IS NULL) AS conflicts`,
-		id, maxPending, id, id, id).Scan(&counts).Error
-	if err != nil {
-		return err
-	}
-	s.Pending, s.Errors, s.Conflicts = counts.Pending, counts.Rejected, counts.Conflicts
-	s.PendingSince = counts.PendingSince.ptr()
-	for _, kind := range document.Kinds {
-		var n int64
-		if err := tx.Table(tables[kind].name).Scopes(d.failing(id)).Count(&n).Error; err != nil {
-			return err
-		}
-		s.Errors += int(n)
-	}
+	list, err := d.statuses(d.gorm.WithContext(ctx), organizationIDs, mostPending)
+	return list, d.fault(err)
+}
+
+// Unheld counts the connected mirrors that no daemon has.
+func (d *DB) Unheld(ctx context.Context) (int, error) {
 	var n int64
-	if err := tx.Model(&unsettledRow{}).Scopes(held(id)).Count(&n).Error; err != nil {
-		return err
+	err := d.gorm.WithContext(ctx).Model(&connectionRow{}).
+		Where("disconnected_at IS NULL AND coalesce(lease_expires_at <= " + d.sqlNow() + ", true)").Count(&n).Error
+	return int(n), d.fault(err)
+}
+
+// mostPending bounds the counting where many mirrors are asked for again and again.
+const mostPending = 1000
+
+// statusRow is a mirror with its counts.
+type statusRow struct {
+	Connection                                  connectionRow `gorm:"embedded"`
+	Organization                                string
+	Alive                                       bool
+	Pending, Rejected, Failing, Conflicts, Held int
+	PendingSince                                timestamp
+}
+
+// statuses reads mirrors in one statement.
+func (d *DB) statuses(tx *gorm.DB, organizationIDs []string, most int) ([]*Status, error) {
+	var failing []string
+	for _, kind := range document.Kinds {
+		failing = append(failing, "(SELECT count(*) FROM "+tables[kind].name+" WHERE organization_id = c.organization_id AND "+d.failing()+")")
 	}
-	s.Held = int(n)
-	var runs []*runRow
-	err = tx.Omit("actions").Where("organization_id = ?", id).Order("started_at DESC, run_id DESC").Limit(1).Find(&runs).Error
-	if err == nil && len(runs) > 0 {
-		s.LastRun = runs[0].report()
+	var rows []*statusRow
+	err := where(tx, d.inUUID("c.organization_id", organizationIDs)).
+		Table("bitbucket_connections AS c").Joins("JOIN organizations AS o ON o.id = c.organization_id").
+		Select(`c.*, o.slug AS organization, coalesce(c.lease_expires_at > `+d.sqlNow()+`, false) AS alive,
+			(SELECT count(*) FROM (SELECT DISTINCT kind, row_id FROM mirror_changes WHERE organization_id = c.organization_id LIMIT ?) AS changed) AS pending,
+			(SELECT captured_at FROM mirror_changes WHERE organization_id = c.organization_id AND id > 0 ORDER BY id LIMIT 1) AS pending_since,
+			(SELECT count(*) FROM rejected_files WHERE organization_id = c.organization_id) AS rejected,
+			(SELECT count(*) FROM conflicts WHERE organization_id = c.organization_id AND resolved_at IS NULL) AS conflicts,
+			(SELECT count(*) FROM mirror_unsettled AS u WHERE u.organization_id = c.organization_id AND c.disconnected_at IS NULL
+				AND u.identity = c.identity AND u.reason IN ? AND u.verdict = ?) AS held,
+			`+strings.Join(failing, " + ")+` AS failing`, most, heldReasons, string(mirror.Undecided)).
+		Order("o.slug").Scan(&rows).Error
+	if err != nil {
+		return nil, err
 	}
-	return err
+	list := make([]*Status, 0, len(rows))
+	for _, row := range rows {
+		list = append(list, row.status())
+	}
+	return list, nil
+}
+
+func (r *statusRow) status() *Status {
+	c := &r.Connection
+	s := &Status{
+		OrganizationID: c.OrganizationID, Organization: r.Organization, Paused: c.Paused, DisconnectedAt: c.DisconnectedAt.ptr(),
+		Identity: parseIdentity(c.Identity), Cursor: mirror.Hash(c.CursorCommit), RemoteSeen: mirror.Hash(c.RemoteSeen),
+		Pending: r.Pending, PendingSince: r.PendingSince.ptr(), BehindSince: c.BehindSince.ptr(),
+		Errors: r.Failing + r.Rejected, Conflicts: r.Conflicts, Held: r.Held, Requested: c.Requested, Covered: c.Covered,
+	}
+	if r.Alive {
+		s.Holder = c.Holder
+	}
+	s.State = c.stateShown(s)
+	return s
+}
+
+func disconnected() mirror.State {
+	return mirror.State{Name: mirror.StateDisconnected, Conditions: []mirror.Detail{}}
 }
 
 // stateShown is the state that people see.
@@ -122,7 +157,7 @@ func (r *connectionRow) stateShown(s *Status) mirror.State {
 	last := mirror.StateName(r.State)
 	switch {
 	case r.DisconnectedAt.Valid:
-		return mirror.State{Name: mirror.StateDisconnected, Conditions: []mirror.Detail{}}
+		return disconnected()
 	case r.Paused:
 		state.Name = mirror.StatePaused
 	case last == mirror.StateBlocked, last == mirror.StateHeld, last == mirror.StateError:
@@ -137,16 +172,13 @@ func (r *connectionRow) stateShown(s *Status) mirror.State {
 	return state
 }
 
-// failing limits a query on an entity's table to live rows with an error. The
-// condition is word for word that of the partial index.
-func (d *DB) failing(organizationID string) func(*gorm.DB) *gorm.DB {
+// failing is the condition of live rows with an error, word for word that of the partial index.
+func (d *DB) failing() string {
 	condition := "CASE WHEN json_valid(git_integration) THEN json_extract(git_integration, '$.error') END IS NOT NULL"
 	if d.postgres {
 		condition = "git_integration -> 'error' IS NOT NULL"
 	}
-	return func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("organization_id = ? AND deleted_at IS NULL AND "+condition, organizationID)
-	}
+	return "deleted_at IS NULL AND " + condition
 }
 
 // Failure is an entity, or a file without an entity, that has an error.
@@ -185,7 +217,7 @@ func (d *DB) Errors(ctx context.Context, organizationID string, limit int) ([]Fa
 				OwnerID        *string
 				GitIntegration jsonColumn
 			}
-			if err := tx.Table(table.name).Select(columns).Scopes(d.failing(organizationID)).Order("slug").Limit(limit).Scan(&rows).Error; err != nil {
+			if err := tx.Table(table.name).Select(columns).Where("organization_id = ? AND "+d.failing(), organizationID).Order("slug").Limit(limit).Scan(&rows).Error; err != nil {
 				return err
 			}
 			for _, row := range rows {

@@ -40,6 +40,9 @@ const (
 	// CodeConfigNeedsRestart: a condition of a daemon whose configuration has changes that a
 	// running one cannot take up.
 	CodeConfigNeedsRestart = "CONFIG_NEEDS_RESTART"
+	// CodeStalled: a condition of a mirror whose edits have not arrived for several polls,
+	// whatever the reason.
+	CodeStalled = "STALLED"
 	// CodeCloneFailed: the clone on this machine cannot be used (disk full, not writable).
 	CodeCloneFailed = "CLONE_FAILED"
 	// CodeDatabaseFailed: the database does not answer.

@@ -47,6 +47,7 @@ func (p *Panel) organizations(v *visit) (*page, error) {
 		if err != nil {
 			return nil, err
 		}
+		p.engine.Diagnose(status)
 		body.Cards = append(body.Cards, card{o, status})
 	}
 	return &page{name: "organizations", Title: "Organizations", Body: body}, nil

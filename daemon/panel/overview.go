@@ -32,7 +32,7 @@ func (p *Panel) overview(v *visit) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	status.State.Conditions = append(status.State.Conditions, p.engine.Conditions()...)
+	p.engine.Diagnose(status)
 	body := overviewBody{Status: status, Connection: v.connected(), Behind: status.RemoteSeen != "" && status.Cursor != "" && status.RemoteSeen != status.Cursor}
 	if body.Webhook, err = p.db.Webhook(ctx, id); err != nil {
 		return nil, err

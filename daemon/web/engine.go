@@ -33,6 +33,10 @@ type Engine interface {
 	Reconnected(organizationID string)
 	// Conditions are what a person should know of this daemon although it works.
 	Conditions() []mirror.Detail
+	// Diagnose adds to a mirror's conditions what this daemon can say of it, and Conditions.
+	Diagnose(st *db.Status)
+	// Stalled is how many of this daemon's mirrors are stalled.
+	Stalled() int
 	// Events subscribes to what happens; the channel is closed by cancel, and a
 	// subscriber that does not keep up misses events.
 	Events() (events <-chan Event, cancel func())

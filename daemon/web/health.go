@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/confmirror/confmirror/mirror"
 )
 
 // readyTimeout is how long the database may take to show that it works.
@@ -37,6 +39,9 @@ func (s *Server) conditionCodes() []string {
 	codes := []string{}
 	for _, c := range s.engine.Conditions() {
 		codes = append(codes, c.Code)
+	}
+	if s.engine.Stalled() > 0 {
+		codes = append(codes, mirror.CodeStalled)
 	}
 	return codes
 }

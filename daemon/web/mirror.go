@@ -13,7 +13,7 @@ type MirrorStatus struct {
 	Organization   string           `json:"organization"`
 	State          mirror.StateName `json:"state"`
 	Detail         *mirror.Detail   `json:"detail"`
-	Conditions     []mirror.Detail  `json:"conditions"`
+	Conditions     []Condition      `json:"conditions"`
 	SyncedCommit   mirror.Hash      `json:"synced_commit"`
 	RemoteCommit   mirror.Hash      `json:"remote_commit"`
 	PendingChanges int              `json:"pending_changes"`
@@ -28,10 +28,20 @@ type MirrorStatus struct {
 	LastRun        *mirror.Report   `json:"last_run"`
 }
 
+// Condition is a condition as it is shown.
+type Condition struct {
+	mirror.Detail
+	Severity mirror.Severity `json:"severity"`
+}
+
 // NewMirrorStatus shows what the database knows.
 func NewMirrorStatus(st *db.Status) MirrorStatus {
+	conditions := []Condition{}
+	for _, d := range st.State.Conditions {
+		conditions = append(conditions, Condition{d, d.Severity()})
+	}
 	return MirrorStatus{
-		Organization: st.Organization, State: st.State.Name, Detail: st.State.Detail, Conditions: orEmpty(st.State.Conditions),
+		Organization: st.Organization, State: st.State.Name, Detail: st.State.Detail, Conditions: conditions,
 		SyncedCommit: st.Cursor, RemoteCommit: st.RemoteSeen, PendingChanges: st.Pending,
 		PendingSince: st.PendingSince, BehindSince: st.BehindSince, Errors: st.Errors, Conflicts: st.Conflicts,
 		Held: st.Held, Branch: st.Identity.Branch, PathPrefix: st.Identity.Prefix, Holder: st.Holder, LastRun: st.LastRun,
@@ -50,7 +60,7 @@ func (s *Server) getMirror(c *call) error {
 	if st.LastRun != nil {
 		st.LastRun.Actions = nil
 	}
-	st.State.Conditions = append(st.State.Conditions, s.engine.Conditions()...)
+	s.engine.Diagnose(st)
 	return c.reply(http.StatusOK, NewMirrorStatus(st))
 }
 

@@ -282,6 +282,10 @@ func (e *recorder) Nudge(id, trigger string)    { e.note(trigger + " " + id) }
 func (e *recorder) Reconnected(id string)       { e.note("reconnected " + id) }
 func (e *recorder) Running(string) bool         { return e.running }
 func (e *recorder) Conditions() []mirror.Detail { return e.conditions }
+func (e *recorder) Diagnose(st *db.Status) {
+	st.State.Conditions = append(st.State.Conditions, e.conditions...)
+}
+func (e *recorder) Stalled() int { return 0 }
 
 func (e *recorder) Delivered(ids []string, d Delivery) {
 	e.mu.Lock()

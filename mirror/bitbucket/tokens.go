@@ -65,3 +65,13 @@ func (s *TokenSource) live(now time.Time) bool {
 	defer s.mu.Unlock()
 	return !s.token.value.IsZero() && (s.token.expiry.IsZero() || now.Before(s.token.expiry))
 }
+
+// Expiry is when the consumer's live token ends; zero without one, or if it does not end.
+func (s *TokenSource) Expiry() time.Time {
+	if !s.live(s.now()) {
+		return time.Time{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token.expiry
+}

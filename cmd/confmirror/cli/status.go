@@ -23,7 +23,8 @@ func (p *Program) statusCommand() *cobra.Command {
 		Long: `Show each mirror's state, how far it is behind, what has errors and which conflicts
 are open. It reads the database only: the repository is not contacted.
 
-Exit status: 0 all is well; 1 a mirror's last run failed and is tried again; 3
+Exit status: 0 all is well; 1 a mirror's last run failed and is tried again, or edits
+have not arrived for several polls (STALLED); 3
 entities have errors or conflicts are open; 4 a mirror is blocked, or deletions are
 held.`,
 		Example: `  confmirror status
@@ -109,6 +110,11 @@ func (s *site) statuses(ctx context.Context, organization string) (list []mirror
 		failures, err := s.db.Errors(ctx, ref.OrganizationID, 0)
 		if err != nil {
 			return nil, exitFailed, err
+		}
+		at := time.Now()
+		if stalled := now.Stalled(s.config.Sync.Patience(at), at); stalled != nil {
+			now.State.Conditions = append(now.State.Conditions, *stalled)
+			status = worse(status, exitFailed)
 		}
 		list = append(list, newMirrorStatus(now, failures))
 		status = worse(status, faultStatus(now.State.Name))
