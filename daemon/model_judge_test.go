@@ -110,6 +110,9 @@ func (h *history) commitsInOrder() {
 		message += merged // a run may bring in what came meanwhile more than once
 		if h.push == mirror.PushPullRequest {
 			message += tree // or propose an entity once more that was edited meanwhile
+			if merge {
+				clear(messages) // or delete it once more: what came had brought it back
+			}
 		}
 		if by == modelCommitter.Name {
 			if tree == before && !merge {

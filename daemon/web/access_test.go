@@ -130,10 +130,13 @@ func TestMetricsAreForThisMachine(t *testing.T) {
 		"claims to be local":  {[]option{anonymous, from("10.0.0.7:5000"), header("X-Forwarded-For", "127.0.0.1")}, 401},
 		"through a proxy":     {[]option{anonymous, from("127.0.0.1:5000"), header("X-Forwarded-For", "10.0.0.7")}, 401},
 		"through another one": {[]option{anonymous, from("127.0.0.1:5000"), header("Forwarded", "for=10.0.0.7")}, 401},
+		"by another name":     {[]option{anonymous, from("127.0.0.1:5000"), at("rebound.example:8080")}, 401},
+		"by a name of here":   {[]option{anonymous, from("127.0.0.1:5000"), at("localhost:8080")}, 200},
+		"by address":          {[]option{anonymous, from("[::1]:5000"), at("[::1]:8080")}, 200},
 		"with the token":      {[]option{from("10.0.0.7:5000")}, 200},
 		"with a wrong token":  {[]option{from("127.0.0.1:5000"), header("Authorization", "Bearer x")}, 401},
 	} {
-		if got := w.do("GET", "/metrics", nil, test.options...); got.Status != test.want {
+		if got := w.do("GET", "/metrics", nil, append([]option{at("127.0.0.1:8080")}, test.options...)...); got.Status != test.want {
 			t.Errorf("%s: %d, want %d", name, got.Status, test.want)
 		}
 	}
@@ -141,7 +144,7 @@ func TestMetricsAreForThisMachine(t *testing.T) {
 	w.do("GET", "/made-up/by-somebody", nil).is(404)
 	body := string(w.do("GET", "/metrics", nil).is(200).Body)
 	for _, line := range []string{
-		`confmirror_http_requests_total{method="GET",route="/metrics",status="401"} 5`,
+		`confmirror_http_requests_total{method="GET",route="/metrics",status="401"} 6`,
 		`confmirror_http_requests_total{method="GET",route="/api/v1/organizations/{org}/{kind}/{slug}",status="404"} 1`,
 		`confmirror_http_requests_total{method="GET",route="other",status="404"} 1`,
 		`confmirror_http_request_duration_seconds_count{route="/metrics"}`,

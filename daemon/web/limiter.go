@@ -3,9 +3,12 @@ package web
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/confmirror/confmirror/mirror/document"
 )
 
 // Wrong tokens that a peer may send at once, and how fast it gets new attempts.
@@ -115,9 +118,13 @@ func remote(r *http.Request) (netip.Addr, bool) {
 	return peer.Addr().Unmap(), err == nil
 }
 
-// local reports whether a request comes from this machine, and not through a proxy
-// that speaks for somebody else.
+// local reports whether a request comes from this machine, and not through a proxy that
+// speaks for somebody else, nor from a page in a browser here whose name was made to lead here.
 func local(r *http.Request) bool {
+	name := (&url.URL{Host: r.Host}).Hostname()
+	if !document.Loopback(name) {
+		return false
+	}
 	for _, header := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
 		if r.Header.Get(header) != "" {
 			return false

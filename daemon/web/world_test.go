@@ -143,6 +143,8 @@ func header(name, value string) option {
 
 func from(address string) option { return func(r *http.Request) { r.RemoteAddr = address } }
 
+func at(host string) option { return func(r *http.Request) { r.Host = host } }
+
 func withContext(ctx context.Context) option {
 	return func(r *http.Request) { *r = *r.WithContext(ctx) }
 }
