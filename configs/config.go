@@ -12,14 +12,16 @@ import (
 type Config struct {
 	// DataDir holds clones, the embedded database and made keys; relative to the
 	// working directory.
-	DataDir    string          `yaml:"data_dir"`
-	Database   Database        `yaml:"database"`
-	HTTP       HTTP            `yaml:"http"`
-	Admin      Admin           `yaml:"admin"`
-	Encryption Encryption      `yaml:"encryption"`
-	Sync       Sync            `yaml:"sync"`
-	Log        Log             `yaml:"log"`
-	Mirrors    []*MirrorConfig `yaml:"mirrors"`
+	DataDir    string     `yaml:"data_dir"`
+	Database   Database   `yaml:"database"`
+	HTTP       HTTP       `yaml:"http"`
+	Admin      Admin      `yaml:"admin"`
+	Encryption Encryption `yaml:"encryption"`
+	Sync       Sync       `yaml:"sync"`
+	Log        Log        `yaml:"log"`
+	// Notifications go out when a mirror needs a person, and when it does no more.
+	Notifications Notifications   `yaml:"notifications"`
+	Mirrors       []*MirrorConfig `yaml:"mirrors"`
 
 	// Path is the file that was read, "" for none.
 	Path  string `yaml:"-"`
@@ -72,6 +74,16 @@ type Encryption struct {
 	KeyFile          string          `yaml:"key_file"`
 	PreviousKeys     []mirror.Secret `yaml:"previous_keys"`
 	PreviousKeysFile string          `yaml:"previous_keys_file"` // one key a line
+}
+
+// Notifications are requests (POST, JSON) to a chat service or whatever else.
+type Notifications struct {
+	// URL is a secret because chat services' have one in it; "": off.
+	URL     mirror.Secret `yaml:"url"`
+	URLFile string        `yaml:"url_file"`
+	// Secret signs them: X-Hub-Signature, as Bitbucket signs deliveries. "": unsigned.
+	Secret     mirror.Secret `yaml:"secret"`
+	SecretFile string        `yaml:"secret_file"`
 }
 
 // Sync is how mirroring behaves, for every mirror of the daemon.

@@ -35,6 +35,7 @@ func (l *loader) validate() {
 	l.validateOIDC()
 	l.validateKeys()
 	l.validateSync()
+	l.validateNotifications()
 	l.word("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	l.word("log.format", c.Log.Format, "text", "json")
 	l.validateMirrors()
@@ -158,6 +159,24 @@ func (l *loader) validateSync() {
 	}
 	l.number("sync.max_skill_files", s.MaxSkillFiles, 1, maxSkillFiles)
 	l.word("sync.secret_scan", s.SecretScan, SecretScanBlock, SecretScanOff)
+}
+
+// validateNotifications does not show the address: it may hold a secret.
+func (l *loader) validateNotifications() {
+	n := &l.config.Notifications
+	if n.URL.IsZero() {
+		if !n.Secret.IsZero() {
+			l.invalid("notifications.url", "it is empty, and so notifications.secret has no effect; expected where notifications are sent")
+		}
+		return
+	}
+	u, err := url.Parse(n.URL.Reveal())
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Port() != "" && !validPort(u.Port()):
+		l.invalid("notifications.url", "expected an absolute https:// URL without user name and password")
+	case u.Scheme == "http" && !document.Loopback(u.Hostname()):
+		l.invalid("notifications.url", "expected https; http is for loopback hosts only")
+	}
 }
 
 func (l *loader) schedule(key, expr string) {

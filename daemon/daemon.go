@@ -64,13 +64,15 @@ type Daemon struct {
 	reviews    *reviews
 	metrics    *metrics
 	health     *health
-	registry   *prometheus.Registry
-	holder     string
-	setting    *setting
-	reloading  sync.Mutex // one configuration after another is taken up
-	conditions *conditions
-	answers    *web.Server
-	now        func() time.Time
+	// notifications belong to the goroutine that examines the mirrors.
+	notifications *notifications
+	registry      *prometheus.Registry
+	holder        string
+	setting       *setting
+	reloading     sync.Mutex // one configuration after another is taken up
+	conditions    *conditions
+	answers       *web.Server
+	now           func() time.Time
 }
 
 // New makes a daemon. Nothing runs before Run.
@@ -82,6 +84,10 @@ func New(o Options) *Daemon {
 	d.connector = NewConnector(o.Version)
 	d.connector.now, d.connector.paces.Now = d.now, d.now
 	d.connector.count(d.registry)
+	d.notifications = &notifications{client: &http.Client{
+		Transport:     d.connector.git.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 	d.trees = newWorktrees(o.Logger, func(id string) { d.queue.Nudge(id, Nudge{Trigger: "local"}) })
 	d.sessions = &sessions{
 		connector: d.connector, store: o.DB, dir: filepath.Join(o.Config.DataDir, "clones"), trees: d.trees,

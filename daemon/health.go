@@ -14,8 +14,8 @@ import (
 const (
 	// healthBeat is how often this daemon's mirrors are examined, whatever their runs say.
 	healthBeat = 15 * time.Second
-	// healthTimeout bounds one examination, and fresh is for how long its result stands for
-	// those who ask.
+	// healthTimeout bounds one examination, and fresh is for how long its result stands: what
+	// happened meanwhile is examined together.
 	healthTimeout = 5 * time.Second
 	fresh         = time.Second
 )
@@ -23,7 +23,8 @@ const (
 // health is whether edits arrive in the mirrors that this daemon has. It does not go by what
 // runs report: a worker that stands still reports nothing.
 type health struct {
-	examining sync.Mutex // one examination at a time
+	examining sync.Mutex    // one examination at a time
+	poked     chan struct{} // something changed
 
 	mu        sync.Mutex
 	succeeded map[string]time.Time // when a run last ended well, or could first begin; by organization
@@ -39,7 +40,7 @@ type examination struct {
 }
 
 func newHealth() *health {
-	return &health{succeeded: map[string]time.Time{}, stalled: map[string]bool{}}
+	return &health{poked: make(chan struct{}, 1), succeeded: map[string]time.Time{}, stalled: map[string]bool{}}
 }
 
 // success: a run ended well, or the first one may begin.
@@ -57,16 +58,32 @@ func (h *health) forget(organizationID string) {
 	delete(h.stalled, organizationID)
 }
 
+// poke has the mirrors examined soon.
+func (h *health) poke() {
+	select {
+	case h.poked <- struct{}{}:
+	default:
+	}
+}
+
 // watchHealth examines the mirrors until ctx ends.
 func (d *Daemon) watchHealth(ctx context.Context) {
 	tick := time.NewTicker(healthBeat)
 	defer tick.Stop()
 	for {
-		d.examine(ctx)
+		d.notify(ctx, d.examine(ctx))
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-d.health.poked:
+			gather := time.NewTimer(fresh)
+			select {
+			case <-ctx.Done():
+				gather.Stop()
+				return
+			case <-gather.C:
+			}
 		}
 	}
 }

@@ -14,6 +14,8 @@ type metrics struct {
 	runs     *prometheus.CounterVec
 	duration prometheus.Histogram
 	entities *prometheus.CounterVec
+
+	notifications *prometheus.CounterVec
 }
 
 func newMetrics(registry *prometheus.Registry, d *Daemon) *metrics {
@@ -28,7 +30,13 @@ func newMetrics(registry *prometheus.Registry, d *Daemon) *metrics {
 			Name: "confmirror_entities_total", Help: "Entities by what a run did with them.",
 		}, []string{"action"}),
 	}
-	registry.MustRegister(m.runs, m.duration, m.entities,
+	m.notifications = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "confmirror_notifications_total", Help: "Notifications of people, by result (sent, failed).",
+	}, []string{"result"})
+	for _, result := range []string{"sent", "failed"} {
+		m.notifications.WithLabelValues(result)
+	}
+	registry.MustRegister(m.notifications, m.runs, m.duration, m.entities,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "confmirror_mirrors_held", Help: "Mirrors whose lease this daemon holds.",

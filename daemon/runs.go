@@ -187,6 +187,9 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 	if err != nil && ctx.Err() == nil && !errors.Is(err, mirror.ErrLeaseLost) {
 		d.fault(ctx, m, report, err)
 	}
+	if err != nil || report.State != m.State.Name {
+		d.health.poke()
+	}
 	d.events.publish(web.Event{Type: "run.finished", Organization: m.Organization, Data: report})
 	return report, err
 }

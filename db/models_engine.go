@@ -41,6 +41,7 @@ type connectionRow struct {
 	Requested                  int64
 	Covered                    int64
 	LastRunID                  string
+	Alarm                      string // why people were last told to look; "": all was well
 	Holder                     string
 	LeaseEpoch                 int64
 	LeaseExpiresAt             timestamp

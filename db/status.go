@@ -36,6 +36,7 @@ type Status struct {
 	// Succeeded is when a run last ended well, or could first have begun: known to the daemon
 	// that has the mirror only.
 	Succeeded *time.Time
+	Alarm     string // the code that people were last told; "": that all is well, or nothing
 	// Requested counts the runs asked for; those up to Covered are answered.
 	Requested, Covered int64
 }
@@ -81,6 +82,11 @@ func (d *DB) Statuses(ctx context.Context, organizationIDs []string) ([]*Status,
 	}
 	list, err := d.statuses(d.gorm.WithContext(ctx), organizationIDs, mostPending)
 	return list, d.fault(err)
+}
+
+// RecordAlarm remembers what people were told of a mirror: a code, or "" that all is well.
+func (d *DB) RecordAlarm(ctx context.Context, organizationID, code string) error {
+	return d.found(d.gorm.WithContext(ctx).Model(&connectionRow{}).Where("organization_id = ?", organizationID).UpdateColumn("alarm", code))
 }
 
 // Unheld counts the connected mirrors that no daemon has.
@@ -137,7 +143,7 @@ func (r *statusRow) status() *Status {
 		OrganizationID: c.OrganizationID, Organization: r.Organization, Paused: c.Paused, DisconnectedAt: c.DisconnectedAt.ptr(),
 		Identity: parseIdentity(c.Identity), Cursor: mirror.Hash(c.CursorCommit), RemoteSeen: mirror.Hash(c.RemoteSeen),
 		Pending: r.Pending, PendingSince: r.PendingSince.ptr(), BehindSince: c.BehindSince.ptr(),
-		Errors: r.Failing + r.Rejected, Conflicts: r.Conflicts, Held: r.Held, Requested: c.Requested, Covered: c.Covered,
+		Errors: r.Failing + r.Rejected, Conflicts: r.Conflicts, Held: r.Held, Alarm: c.Alarm, Requested: c.Requested, Covered: c.Covered,
 	}
 	if r.Alive {
 		s.Holder = c.Holder

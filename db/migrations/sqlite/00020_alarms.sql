@@ -1,0 +1,3 @@
+-- +goose Up
+-- Why people were last told to look at a mirror; '': all was well.
+ALTER TABLE bitbucket_connections ADD COLUMN alarm TEXT NOT NULL DEFAULT '';
