@@ -42,8 +42,12 @@ type Options struct {
 // grace is how long runs under way may take to end after the daemon was told to stop.
 const grace = 8 * time.Second
 
-// workers run mirrors. They mostly wait for remotes, so there are more than cores.
-const workers = 4
+// workers run mirrors. They mostly wait for remotes to say that nothing is new, so there are
+// more than cores; atWork of them plan and write at once, which bounds the memory.
+const (
+	workers = 16
+	atWork  = 4
+)
 
 // Daemon is the running program.
 type Daemon struct {
@@ -66,6 +70,7 @@ type Daemon struct {
 	health     *health
 	// notifications belong to the goroutine that examines the mirrors.
 	notifications *notifications
+	atWork        chan struct{} // see mirror.Runner
 	registry      *prometheus.Registry
 	holder        string
 	setting       *setting
@@ -77,7 +82,7 @@ type Daemon struct {
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), reviews: newReviews(), health: newHealth(), now: o.Now, setting: newSetting(o.Config, o.AdminToken)}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), reviews: newReviews(), health: newHealth(), atWork: make(chan struct{}, atWork), now: o.Now, setting: newSetting(o.Config, o.AdminToken)}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -172,6 +177,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer cancel()
 	d.leases.release(final)
 	return nil
+}
+
+// Alive reports whether the daemon gets on: its leases' beat goes on, whatever the database
+// says to it, and its queue can be asked. One that does not is better started anew. It may
+// block where it should say no.
+func (d *Daemon) Alive() bool {
+	d.queue.Depth()
+	return d.leases.beating(time.Now())
 }
 
 // webOptions are how requests are answered, by the configuration as it is now.
@@ -276,7 +289,7 @@ func Connect(ctx context.Context, database *db.DB, mirrors []*configs.MirrorConf
 func (d *Daemon) gained(id string) {
 	d.log.Debug("holding a mirror", "organization_id", id)
 	d.health.success(id, d.now())
-	d.queue.Nudge(id, Nudge{Trigger: db.TriggerStart, Look: true})
+	d.queue.Nudge(id, Nudge{Trigger: db.TriggerStart, Look: true, Background: true})
 }
 
 // lost lets the mirror's worker close its session: a job without a lease does only that.
@@ -297,7 +310,7 @@ func (d *Daemon) runner(c *configs.Config) *mirror.Runner {
 	}
 	return &mirror.Runner{
 		Store: d.db, Rules: c.Rules(), Scanner: scanner, Committer: committer, Now: d.now, Logger: d.log,
-		Part: partOfBurst,
+		Part: partOfBurst, AtWork: d.atWork,
 		Progress: func(p mirror.Progress) {
 			d.events.publish(web.Event{Type: "run.progress", Organization: p.Organization, Data: p})
 		},

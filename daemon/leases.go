@@ -14,6 +14,11 @@ import (
 const (
 	leaseTTL  = 20 * time.Second
 	leaseBeat = 5 * time.Second
+	// beatTimeout: whoever has not renewed by then has lost them.
+	beatTimeout = leaseTTL
+	// beatsMissed is how long no beat may end before the daemon counts as stuck: each ends,
+	// well or not, within its timeout.
+	beatsMissed = 2*leaseBeat + 2*beatTimeout
 )
 
 // leases holds the mirrors that this daemon runs.
@@ -26,8 +31,9 @@ type leases struct {
 	// claimNow asks for a beat before its time: a connection was made or removed.
 	claimNow chan struct{}
 
-	mu   sync.Mutex
-	held map[string]int64 // organization's id to epoch
+	mu    sync.Mutex
+	held  map[string]int64 // organization's id to epoch
+	ended time.Time        // the last beat, by the clock that no one sets
 }
 
 // run renews and claims until ctx ends, then hands the leases over.
@@ -35,7 +41,7 @@ func (l *leases) run(ctx context.Context) {
 	tick := time.NewTicker(leaseBeat)
 	defer tick.Stop()
 	for {
-		if err := l.beat(ctx); err != nil && ctx.Err() == nil {
+		if err := l.beatInTime(ctx); err != nil && ctx.Err() == nil {
 			l.log.Warn("leases could not be renewed", "error", err)
 		}
 		select {
@@ -45,6 +51,24 @@ func (l *leases) run(ctx context.Context) {
 		case <-l.claimNow:
 		}
 	}
+}
+
+// beatInTime is beat, within its timeout.
+func (l *leases) beatInTime(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	err := l.beat(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = time.Now()
+	return err
+}
+
+// beating reports whether beats end, well or not.
+func (l *leases) beating(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended.IsZero() || now.Sub(l.ended) < beatsMissed
 }
 
 // beat renews what is held and claims what is free.

@@ -43,7 +43,7 @@ func (d *Daemon) schedule(ctx context.Context) {
 		{func(c *configs.Config) string { return c.Sync.Poll }, func(gap time.Duration) { d.poll(ctx, gap) }},
 		{func(c *configs.Config) string { return c.Sync.Audit }, func(time.Duration) {
 			for _, id := range d.leases.ids() {
-				d.queue.Nudge(id, Nudge{Trigger: "audit", Look: true, Full: true})
+				d.queue.Nudge(id, Nudge{Trigger: "audit", Look: true, Full: true, Background: true})
 			}
 		}},
 	} {

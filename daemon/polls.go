@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -11,6 +12,9 @@ const (
 	longestRest = 10 * time.Minute
 	// proofLasts is how long a delivery proves that the next ones will come.
 	proofLasts = 7 * 24 * time.Hour
+	// pollSpread is the time between two mirrors' polls: hosts limit how many requests come
+	// at once.
+	pollSpread = 20 * time.Millisecond
 )
 
 // poll nudges the mirrors that are to be looked at now; gap is how long until the next poll.
@@ -20,7 +24,8 @@ func (d *Daemon) poll(ctx context.Context, gap time.Duration) {
 		return
 	}
 	known, err := d.db.Webhooks(ctx, ids)
-	for _, id := range ids {
+	slices.Sort(ids) // each has its place in the minute
+	for i, id := range ids {
 		d.webhooks.mu.Lock()
 		w := d.webhooks.mirrors[id]
 		if w != nil && err == nil {
@@ -34,7 +39,7 @@ func (d *Daemon) poll(ctx context.Context, gap time.Duration) {
 				continue
 			}
 		}
-		d.queue.Nudge(id, Nudge{Trigger: "poll", Look: true})
+		time.AfterFunc(time.Duration(i)*pollSpread, func() { d.queue.Nudge(id, Nudge{Trigger: "poll", Look: true, Background: true}) })
 	}
 }
 

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type Nudge struct {
 	Person bool
 	// Delivery: a webhook told of something, so what blocks the mirror may be gone.
 	Delivery bool
+	// Background: nobody waits for what it brings about, if anything. Others go first.
+	Background bool
 }
 
 // merge adds up two nudges; the first one names the run.
@@ -34,6 +37,7 @@ func (n Nudge) merge(o Nudge) Nudge {
 	n.Record = n.Record || o.Record
 	n.Person = n.Person || o.Person
 	n.Delivery = n.Delivery || o.Delivery
+	n.Background = n.Background && o.Background
 	return n
 }
 
@@ -56,8 +60,10 @@ type Queue struct {
 	job     Job
 	window  func() time.Duration // how long a first change waits for others
 	mu      sync.Mutex
-	work    *sync.Cond // of mu: ready or stopped changed
+	work    *sync.Cond // of mu: ready, spare or stopped changed
 	ready   []string
+	spare   []string // ready, in the background
+	first   int      // how many of ready went before the first of spare
 	mirrors map[string]*entry
 	stopped bool
 }
@@ -74,6 +80,9 @@ type entry struct {
 	// looked is when the remote was last looked at.
 	looked time.Time
 }
+
+// backgroundTurn: so many others go before one in the background, which is not to starve.
+const backgroundTurn = 4
 
 // lookInterval is the least time between two looks at one remote that no person asked for.
 const lookInterval = time.Second
@@ -109,13 +118,18 @@ func (q *Queue) Run(ctx, work context.Context, workers int) {
 func (q *Queue) next() (id string, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.ready) == 0 && !q.stopped {
+	for len(q.ready)+len(q.spare) == 0 && !q.stopped {
 		q.work.Wait()
 	}
-	if q.stopped {
+	switch {
+	case q.stopped:
 		return "", false
+	case len(q.ready) == 0, len(q.spare) > 0 && q.first >= backgroundTurn:
+		id, q.spare, q.first = q.spare[0], q.spare[1:], 0
+	default:
+		id, q.ready = q.ready[0], q.ready[1:]
+		q.first++
 	}
-	id, q.ready = q.ready[0], q.ready[1:]
 	return id, true
 }
 
@@ -167,7 +181,7 @@ func (q *Queue) Resting(organizationID string) bool {
 func (q *Queue) Depth() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.ready)
+	return len(q.ready) + len(q.spare)
 }
 
 func (q *Queue) add(id string, n Nudge, done chan Result) {
@@ -184,16 +198,26 @@ func (q *Queue) add(id string, n Nudge, done chan Result) {
 		e = &entry{}
 		q.mirrors[id] = e
 	}
-	if e.pending == nil {
-		e.pending = &Nudge{}
-	}
-	*e.pending = e.pending.merge(n)
+	e.want(n)
 	if done != nil {
 		e.waiters = append(e.waiters, done)
 	}
-	if !e.running && !e.queued {
+	switch at := slices.Index(q.spare, id); {
+	case e.running:
+	case !e.queued:
 		q.schedule(id, e, q.dueAt(e, n))
+	case at >= 0 && !e.pending.Background:
+		q.spare = slices.Delete(q.spare, at, at+1)
+		q.ready = append(q.ready, id)
 	}
+}
+
+// want adds a nudge to those that the next run answers.
+func (e *entry) want(n Nudge) {
+	if e.pending != nil {
+		n = e.pending.merge(n)
+	}
+	e.pending = &n
 }
 
 // dueAt is when a nudge may start a run.
@@ -248,7 +272,11 @@ func (q *Queue) enqueue(id string, e *entry) {
 		return
 	}
 	e.queued = true
-	q.ready = append(q.ready, id)
+	if e.pending.Background {
+		q.spare = append(q.spare, id)
+	} else {
+		q.ready = append(q.ready, id)
+	}
 	q.work.Signal()
 }
 
@@ -273,12 +301,7 @@ func (q *Queue) run(ctx context.Context, id string) {
 	}
 	if again > 0 {
 		e.pause = time.Now().Add(again)
-		retry := Nudge{Trigger: "retry", Look: true}
-		if e.pending == nil {
-			e.pending = &retry
-		} else {
-			*e.pending = e.pending.merge(retry)
-		}
+		e.want(Nudge{Trigger: "retry", Look: true, Background: true})
 	}
 	switch {
 	case e.pending != nil:

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,42 @@ func TestQueueCoalesces(t *testing.T) {
 		synctest.Wait()
 		if want := (Nudge{Trigger: "database", Look: true, Full: true}); len(ran) != 2 || ran[1] != want {
 			t.Errorf("ran %+v", ran)
+		}
+		stop()
+		synctest.Wait()
+	})
+}
+
+// What nobody waits for comes last, but it comes; and it is in the background no more as soon
+// as somebody waits for it.
+func TestQueueBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ran []string
+		first := make(chan struct{})
+		q := NewQueue(func() time.Duration { return 0 }, func(_ context.Context, id string, _ Nudge) (Result, time.Duration) {
+			if ran = append(ran, id); len(ran) == 1 {
+				<-first
+			}
+			return Result{}, 0
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		go q.Run(ctx, t.Context(), 1)
+		q.Nudge("first", Nudge{Trigger: "database"})
+		synctest.Wait()
+		for _, id := range []string{"p1", "p2", "p3", "e4"} {
+			q.Nudge(id, Nudge{Trigger: "poll", Look: true, Background: true})
+		}
+		for _, id := range []string{"e1", "e2", "e3", "e4", "e5", "e6"} {
+			q.Nudge(id, Nudge{Trigger: "database"})
+		}
+		q.Nudge("e1", Nudge{Trigger: "poll", Background: true})
+		if depth := q.Depth(); depth != 9 {
+			t.Errorf("%d wait", depth)
+		}
+		close(first)
+		synctest.Wait()
+		if want := []string{"first", "e1", "e2", "e3", "p1", "e4", "e5", "e6", "p2", "p3"}; !slices.Equal(ran, want) {
+			t.Errorf("ran %v, want %v", ran, want)
 		}
 		stop()
 		synctest.Wait()

@@ -90,7 +90,7 @@ func (r *run) look(ctx context.Context, remote bool) (*view, error) {
 	v, m, c := &view{}, r.mirror, r.clone
 	database, waitForIt := r.askBeside(ctx, remote)
 	defer waitForIt()
-	if err := v.observeHead(ctx, m, c, remote || r.proposing()); err != nil {
+	if err := r.observeHead(ctx, v, remote || r.proposing()); err != nil {
 		return nil, err
 	}
 	if err := r.observeProposal(ctx, v); err != nil {
@@ -224,12 +224,16 @@ func (v *view) asked(m *Mirror) bool {
 // observeHead finds the commit to plan against. A run that only the database asked
 // for takes the remote as last seen and lets the push prove it; after an import whose
 // settle was lost, that would be an older commit than rows came from.
-func (v *view) observeHead(ctx context.Context, m *Mirror, c Clone, look bool) error {
+func (r *run) observeHead(ctx context.Context, v *view, look bool) error {
+	m, c := r.mirror, r.clone
 	if !look && m.RemoteSeen != "" && len(m.ImportedFrom) == 0 && c.Has(ctx, m.RemoteSeen) {
 		v.head = m.RemoteSeen
-		return nil
+		return r.work(ctx)
 	}
 	head, err := c.Remote(ctx, proposalBranches(m)...)
+	if err == nil {
+		err = r.work(ctx)
+	}
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,10 @@ type Runner struct {
 	// Part is about how many changes a round of a run plans, two thirds of it where they are
 	// git's; 0 is all at once.
 	Part int
+	// AtWork, if set, bounds by its capacity how many runs are past their look at the remote
+	// at once: many wait for remotes that have nothing new, and those that have something
+	// hold it in memory.
+	AtWork chan struct{}
 	// Progress, if set, hears of each stage of a run.
 	Progress func(Progress)
 }
@@ -77,6 +81,7 @@ var (
 func (r *Runner) Run(ctx context.Context, m *Mirror, c Clone, req Request) (*Report, error) {
 	run := &run{Runner: r, mirror: m, clone: c, req: req, log: r.Logger.With("organization", m.Organization, "run", req.RunID), logged: map[happening]int{}}
 	defer run.saidMore()
+	defer run.rest()
 	run.req.limit = r.Part
 	run.report = Report{RunID: req.RunID, Trigger: req.Trigger, StartedAt: r.Now(), State: StateOK, Commits: []Hash{}, SyncedCommit: m.Cursor}
 	err := run.rounds(ctx)
@@ -101,6 +106,7 @@ type run struct {
 	report  Report
 	agenda  *agenda // nil until the first round made it
 	rebuilt bool
+	working bool // it counts in AtWork
 	// sawRewrite: a round of this run found the branch's history rewritten, which holds
 	// for what it left to the next one, too.
 	sawRewrite bool
@@ -110,6 +116,26 @@ type run struct {
 	refusedIntents []*Intent
 	// tooMuch is the size of the smallest push that the remote found too large, 0: none.
 	tooMuch int64
+}
+
+// work waits until there is room for another run at work.
+func (r *run) work(ctx context.Context) error {
+	if r.AtWork == nil || r.working || r.req.preview {
+		return nil
+	}
+	select {
+	case r.AtWork <- struct{}{}:
+		r.working = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *run) rest() {
+	if r.working {
+		<-r.AtWork
+	}
 }
 
 func (r *run) rounds(ctx context.Context) error {

@@ -37,6 +37,8 @@ type Engine interface {
 	Diagnose(st *db.Status)
 	// Stalled is how many of this daemon's mirrors are stalled.
 	Stalled() int
+	// Alive reports whether the daemon gets on; it may block where it does not.
+	Alive() bool
 	// Events subscribes to what happens; the channel is closed by cancel, and a
 	// subscriber that does not keep up misses events.
 	Events() (events <-chan Event, cancel func())

@@ -11,7 +11,12 @@ import (
 // readyTimeout is how long the database may take to show that it works.
 const readyTimeout = 3 * time.Second
 
+// getHealth answers for the whole daemon: one that is stuck is better started anew. What the
+// database or Bitbucket do does not count.
 func (s *Server) getHealth(c *call) error {
+	if !s.engine.Alive() {
+		return fail(http.StatusServiceUnavailable, "STUCK", "The daemon does not get on, and should be started anew. Nothing is lost.")
+	}
 	return c.reply(http.StatusOK, map[string]string{"status": "ok"})
 }
 

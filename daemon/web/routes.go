@@ -87,7 +87,7 @@ var paged = []string{"limit", "cursor"}
 // openRoutes need no admin token.
 var openRoutes = []route{
 	{"GET", "/{$}", (*Server).getPages, operation{id: "getPanel", tag: "Daemon", summary: "The admin panel, or its sign-in", media: "text/html"}},
-	{"GET", "/healthz", (*Server).getHealth, operation{id: "getHealth", tag: "Daemon", summary: "The process answers", out: "Status"}},
+	{"GET", "/healthz", (*Server).getHealth, operation{id: "getHealth", tag: "Daemon", summary: "The daemon gets on; 503 where it is stuck and should be started anew", out: "Status"}},
 	{"GET", "/readyz", (*Server).getReady, operation{id: "getReady", tag: "Daemon", summary: "The database works, whatever Bitbucket does", out: "Readiness"}},
 	{"GET", "/metrics", (*Server).getMetrics, operation{id: "getMetrics", tag: "Daemon", summary: "Prometheus metrics: from this machine, or with the admin token", media: "text/plain"}},
 	{"POST", webhookPath, (*Server).postWebhook, webhookOperation("postWebhook")},

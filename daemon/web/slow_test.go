@@ -36,7 +36,7 @@ func TestSlowBody(t *testing.T) {
 			t.Run(tt.line+" "+length, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					listener := make(pipe, 1)
-					server := &http.Server{Handler: New(Options{})}
+					server := &http.Server{Handler: New(Options{Engine: &recorder{}})}
 					go server.Serve(listener)
 					ours, theirs := net.Pipe()
 					listener <- theirs

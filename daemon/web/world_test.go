@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -248,6 +249,7 @@ func (r *response) at(steps ...any) any {
 
 // recorder is an engine that takes notes, and answers what it is told to.
 type recorder struct {
+	stuck  atomic.Bool
 	mu     sync.Mutex
 	notes  []string
 	tested []mirror.Settings
@@ -288,6 +290,7 @@ func (e *recorder) Diagnose(st *db.Status) {
 	st.State.Conditions = append(st.State.Conditions, e.conditions...)
 }
 func (e *recorder) Stalled() int { return 0 }
+func (e *recorder) Alive() bool  { return !e.stuck.Load() }
 
 func (e *recorder) Delivered(ids []string, d Delivery) {
 	e.mu.Lock()

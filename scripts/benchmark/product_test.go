@@ -209,7 +209,19 @@ type state struct {
 	Packs, Loose   int
 }
 
-func (p *product) state() (s state) {
+func (p *product) state() state {
+	s := p.process()
+	objects := filepath.Join(p.clone(), ".git", "objects")
+	packs, err := filepath.Glob(filepath.Join(objects, "pack", "*.pack"))
+	p.l.must(err)
+	loose, err := filepath.Glob(filepath.Join(objects, "??", "*"))
+	p.l.must(err)
+	s.Packs, s.Loose = len(packs), len(loose)
+	return s
+}
+
+// process is what the daemon's process holds.
+func (p *product) process() (s state) {
 	l := p.l
 	proc := filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid))
 	status, err := os.ReadFile(filepath.Join(proc, "status"))
@@ -228,13 +240,22 @@ func (p *product) state() (s state) {
 	open, err := os.ReadDir(filepath.Join(proc, "fd"))
 	l.must(err)
 	s.Descriptors = len(open)
-	objects := filepath.Join(p.clone(), ".git", "objects")
-	packs, err := filepath.Glob(filepath.Join(objects, "pack", "*.pack"))
-	l.must(err)
-	loose, err := filepath.Glob(filepath.Join(objects, "??", "*"))
-	l.must(err)
-	s.Packs, s.Loose = len(packs), len(loose)
 	return s
+}
+
+// cpu is the time that the daemon's process has had of the cores.
+func (p *product) cpu() time.Duration {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "stat"))
+	p.l.must(err)
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest) // from the third one on; see proc(5)
+	var ticks time.Duration
+	for _, field := range fields[11:13] { // utime and stime, in hundredths of a second
+		n, err := strconv.Atoi(field)
+		p.l.must(err)
+		ticks += time.Duration(n)
+	}
+	return ticks * 10 * time.Millisecond
 }
 
 func scan(line, key string, n *int64) bool {

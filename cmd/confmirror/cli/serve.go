@@ -85,13 +85,14 @@ func (p *Program) serveOn(ctx context.Context, c *configs.Config, r *reloader, l
 		log.Info("stopping")
 		system.stopping()
 	})()
-	d := daemon.New(daemon.Options{
+	var d *daemon.Daemon
+	d = daemon.New(daemon.Options{
 		Config: c, DB: database, AdminToken: token, Logger: log, Version: p.versionInfo().Version, Listener: listener,
 		Ready: func(address string) {
 			log.Info("serving", "version", p.versionInfo().Version, "address", address, "config", cmp.Or(c.Path, "none"),
 				"database", databaseName(c), "data_dir", c.DataDir, "admin_token_file", tokenFile)
 			p.guide(ctx, c, database, address, tokenFile)
-			system.ready(ctx)
+			system.ready(ctx, d.Alive)
 		},
 	})
 	during, end := context.WithCancel(ctx)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,35 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
+}
+
+// A daemon that is stuck does not feed the watchdog.
+func TestWatchdogGoesHungry(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	t.Setenv("NOTIFY_SOCKET", socket)
+	t.Setenv("WATCHDOG_USEC", "20000")
+	var log bytes.Buffer
+	asked := 0
+	newSystemd(slog.New(slog.NewTextHandler(&log, nil))).ready(t.Context(), func() bool { asked++; return asked > 3 })
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	buffer := make([]byte, 1024)
+	for said := ""; said != "WATCHDOG=1"; {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = string(buffer[:n])
+	}
+	if asked != 4 || strings.Count(log.String(), "stuck") != 3 {
+		t.Errorf("it was asked %d times\n%s", asked, log.String())
+	}
 }
 
 // systemd hears when the daemon is ready and when it stops, and gets its watchdog fed.

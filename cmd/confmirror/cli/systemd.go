@@ -35,8 +35,8 @@ func (s service) waiting(why string) {
 // reloaded ends what reloading began.
 func (s service) reloaded() { s.notify(systemd.SdNotifyReady) }
 
-// ready says so, and feeds the watchdog until ctx ends.
-func (s service) ready(ctx context.Context) {
+// ready says so, and feeds the watchdog until ctx ends, as long as the daemon is alive.
+func (s service) ready(ctx context.Context, alive func() bool) {
 	s.notify("STATUS=\n" + systemd.SdNotifyReady)
 	interval, err := systemd.SdWatchdogEnabled(false)
 	if err != nil || interval <= 0 {
@@ -50,7 +50,11 @@ func (s service) ready(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				s.notify(systemd.SdNotifyWatchdog)
+				if alive() {
+					s.notify(systemd.SdNotifyWatchdog)
+				} else {
+					s.log.Error("the daemon is stuck: systemd will start it anew")
+				}
 			}
 		}
 	}()
