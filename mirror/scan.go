@@ -45,7 +45,16 @@ func (p *planner) scan() {
 
 // credential scans what a decision would newly put on the branch.
 func (p *planner) credential(d *Decision) *document.Problem {
-	name, rule := findCredential(p.Scanner, d.Document, d.file().Document)
+	return credential(p.Scanner, d.Document, d.file().Document)
+}
+
+// Credential is the problem of a document with a public field that looks like one; nil for none.
+func Credential(scanner Scanner, d *document.Document) *document.Problem {
+	return credential(scanner, d, nil)
+}
+
+func credential(scanner Scanner, d, old *document.Document) *document.Problem {
+	name, rule := findCredential(scanner, d, old)
 	if rule == "" {
 		return nil
 	}

@@ -106,7 +106,7 @@ Exit status, of every command:
 	}
 	add(groupRun, p.demoCommand(), p.serveCommand(), p.syncCommand(), p.connectCommand(), p.migrateCommand())
 	add(groupLook, p.statusCommand(), p.planCommand(), p.checkCommand(), p.conflictsCommand(), p.validateCommand(), p.schemaCommand())
-	add(groupAct, p.pauseCommand(), p.resumeCommand(), p.approveCommand(), p.discardCommand())
+	add(groupAct, p.pauseCommand(), p.resumeCommand(), p.approveCommand(), p.discardCommand(), p.exportCommand(), p.importCommand())
 	root.AddCommand(p.versionCommand(), p.healthcheckCommand())
 	root.SetHelpCommand(p.helpCommand(root))
 	addCompletion(root)

@@ -87,6 +87,8 @@ type validation struct {
 	submodules map[string]bool // paths that .gitmodules names
 	files      []*validated    // by kind and name
 	servers    map[string]document.Server
+	// valid, if set, gets each valid document; what it returns is the file's problem then.
+	valid func(f *validated, d *document.Document) *document.Problem
 }
 
 // validated is one entity's file, or a skill's directory, or a kind's directory that cannot be read.
@@ -127,16 +129,27 @@ func (v *validation) failed() (n int) {
 }
 
 func (v *validation) run() {
-	v.servers = map[string]document.Server{}
+	if v.servers == nil {
+		v.servers = map[string]document.Server{}
+	}
 	for _, kind := range document.Kinds {
 		v.walk(kind)
 	}
 	for _, f := range v.files {
 		if f.document != nil {
-			f.problem = document.CheckReferences(f.document, v.servers).Locate(f.content)
+			if f.problem = document.CheckReferences(f.document, v.servers).Locate(f.content); f.problem == nil {
+				f.problem = v.take(f, f.document)
+			}
 			f.content, f.document = nil, nil
 		}
 	}
+}
+
+func (v *validation) take(f *validated, d *document.Document) *document.Problem {
+	if v.valid == nil {
+		return nil
+	}
+	return v.valid(f, d)
 }
 
 // parsed takes note of an entity's file. What later checks do not need is not kept: a
@@ -146,9 +159,13 @@ func (v *validation) parsed(f *validated, content []byte) {
 	d, problem := document.ParseFile(f.kind, f.slug, content, v.limits)
 	f.problem = problem
 	switch {
-	case f.kind == document.MCPServers && problem == nil:
-		v.servers[f.slug] = d.ServerFacts()
-	case f.kind == document.Toolkits && problem == nil:
+	case problem != nil:
+	case f.kind == document.Toolkits:
 		f.content, f.document = content, d
+	default:
+		if f.kind == document.MCPServers {
+			v.servers[f.slug] = d.ServerFacts()
+		}
+		f.problem = v.take(f, d)
 	}
 }

@@ -156,7 +156,10 @@ func (v *validation) skill(f *validated) *document.Problem {
 	if problem := r.read("", 0); problem != nil {
 		return problem
 	}
-	_, problem := document.ParseSkill(f.slug, r.files, v.limits)
+	d, problem := document.ParseSkill(f.slug, r.files, v.limits)
+	if problem == nil {
+		problem = v.take(f, d)
+	}
 	return problem
 }
 
