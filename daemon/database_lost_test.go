@@ -250,3 +250,24 @@ func TestDatabaseLockedForLong_S3(t *testing.T) {
 	w.synced()
 	w.checkClone()
 }
+
+// Behind a pooler in transaction mode everything works, whichever process of the database a
+// statement comes to; edits are found by polling, and the log says so.
+func TestBehindAPooler(t *testing.T) {
+	w := newWorld(t, dbtest.Target{Dialect: "postgres", URL: dbtest.Pooler(t, dbtest.Postgres(t)), DataDir: t.TempDir()})
+	w.start()
+	w.insert("toolkits", "slug", "'a'", "name", "'A'")
+	w.commit(bitbuckettest.Write("toolkits/b.json", `{"slug":"b","name":"B"}`))
+	w.synced()
+	for _, mark := range []string{"one", "two"} {
+		w.prepare(mark)
+		w.editBoth(mark)
+		w.synced()
+		w.bothThere(mark)
+	}
+	w.exec("UPDATE toolkits SET name = 'Unasked' WHERE slug = 'a'")
+	w.eventually("the edit is on the branch", func() bool { return w.branchHas("toolkits/a.json", "Unasked") })
+	if !strings.Contains(w.log.String(), "the database is polled each second") {
+		t.Error("nobody was told")
+	}
+}

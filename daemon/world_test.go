@@ -143,7 +143,7 @@ func (w *world) openDatabase() {
 	w.must(w.db.Migrate(ctx))
 	_, err = w.db.UseKey(ctx)
 	w.must(err)
-	driver, source := "pgx", w.target.URL
+	driver, source := "pgx", w.target.URL+"&default_query_exec_mode=exec" // behind a pooler, too
 	if w.target.Dialect == "sqlite" {
 		driver, source = "sqlite3", "file:"+filepath.Join(w.target.DataDir, db.FileName)+"?_pragma=busy_timeout(10000)&_pragma=foreign_keys(on)"
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations
@@ -21,6 +20,9 @@ const versionTable = "confmirror_versions"
 // migrationLock is the number of PostgreSQL's advisory lock while migrating.
 const migrationLock = 0x636f6e666d6972 // "confmir"
 
+// migrationWait is how long others may take to migrate.
+const migrationWait = 2 * time.Minute
+
 // ErrNewerSchema: a newer confmirror has migrated the database.
 var ErrNewerSchema = errors.New("the database was migrated by a newer confmirror")
 
@@ -30,6 +32,11 @@ func (d *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	done, err := d.migrating(ctx)
+	if err != nil {
+		return d.fault(fmt.Errorf("migrate: %w", err))
+	}
+	defer done()
 	for attempt := 1; ; attempt++ {
 		_, err := provider.Up(ctx)
 		if err == nil || errors.Is(err, goose.ErrNoMigrations) {
@@ -51,6 +58,29 @@ func (d *DB) Migrate(ctx context.Context) error {
 		err = fmt.Errorf("%w: it has version %d, this program knows %d", ErrNewerSchema, current, wanted)
 	}
 	return err
+}
+
+// migrating waits until nobody else migrates, and keeps others out until done is called.
+// The lock is a transaction's, not a session's as is usual: behind a pooler nobody can say
+// which session one has when it is time to unlock.
+func (d *DB) migrating(ctx context.Context) (done func(), err error) {
+	if !d.postgres {
+		return func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, migrationWait)
+	defer cancel()
+	// Not under that ctx, with which it would be rolled back.
+	tx, err := d.sql.BeginTx(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = tx.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err == nil {
+		_, err = tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock))
+	}
+	if err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return func() { _ = tx.Rollback() }, nil
 }
 
 // SchemaVersion tells the version of the database's schema (0 before the first
@@ -96,11 +126,6 @@ func (d *DB) migrator() (*goose.Provider, error) {
 	}
 	if d.postgres {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, 120))
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, goose.WithSessionLocker(locker))
 	}
 	return goose.NewProvider(dialect, d.sql, source, options...)
 }

@@ -48,6 +48,7 @@ type DB struct {
 	gorm      *gorm.DB
 	sql       *sql.DB
 	postgres  bool   // else SQLite
+	pooled    bool   // PostgreSQL behind a pooler
 	url       string // PostgreSQL's, for connections of their own
 	file      string // SQLite's
 	sealer    *Sealer
@@ -71,7 +72,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	var err error
 	var dialector gorm.Dialector
 	if d.postgres {
-		if d.sql, err = openPostgres(o.URL); err != nil {
+		if d.sql, d.pooled, err = openPostgres(ctx, o.URL); err != nil {
 			return nil, err
 		}
 		dialector = postgres.New(postgres.Config{Conn: d.sql})
@@ -106,11 +107,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return d, nil
 }
 
-func openPostgres(address string) (*sql.DB, error) {
+func openPostgres(ctx context.Context, address string) (_ *sql.DB, behindPooler bool, _ error) {
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		// The cause repeats the address; what is wrong with it can be said without.
-		return nil, &mirror.Fault{
+		return nil, false, &mirror.Fault{
 			Code:    mirror.CodeDatabaseFailed,
 			Message: "The database's URL cannot be read.",
 			Remedy:  "Check database.url: postgres://user:password@host:5432/database, special characters percent-encoded.",
@@ -120,11 +121,18 @@ func openPostgres(address string) (*sql.DB, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "confmirror"
 	}
+	behindPooler, err = pooled(ctx, config)
+	if err != nil {
+		return nil, false, unreachable(err)
+	}
+	if behindPooler && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(20)
 	pool.SetMaxIdleConns(5)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	return pool, nil
+	return pool, behindPooler, nil
 }
 
 // openSQLite opens the file in WAL mode: readers never wait. Writing transactions

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -15,8 +16,8 @@ import (
 //	PostgreSQL, notify    the capture triggers NOTIFY; one connection LISTENs, apart
 //	                      from the pool. What was sent while it was away is gone, so
 //	                      after every (re)connect all that is pending is woken.
-//	PostgreSQL, no notify the pending set is read each second (PgBouncer in
-//	                      transaction mode cannot LISTEN).
+//	PostgreSQL, no notify the pending set is read each second: where one wants it, and
+//	                      behind a pooler in transaction mode, which cannot LISTEN.
 //	SQLite                when its log is written to, and ten times a second, it is asked
 //	                      whether anybody has committed anything, and only then is the
 //	                      pending set read.
@@ -29,6 +30,8 @@ const (
 	pollSQLite   = 100 * time.Millisecond
 	// keepalive is how often the listening connection is tried: a silent one may be dead.
 	keepalive = 30 * time.Second
+	// notified is how long a notification may take that tells whether they arrive at all.
+	notified = 5 * time.Second
 )
 
 // Watch calls wake, from one goroutine, with the id of each connected
@@ -36,7 +39,7 @@ const (
 // those that have something pending. notify false polls PostgreSQL.
 func (d *DB) Watch(ctx context.Context, notify bool, wake func(organizationID string)) error {
 	w := &watcher{
-		db: d, wake: wake, keepalive: keepalive, firstPause: 100 * time.Millisecond, watching: func() {},
+		db: d, wake: wake, keepalive: keepalive, notified: notified, firstPause: 100 * time.Millisecond, watching: func() {},
 		tick: func(every time.Duration) (<-chan time.Time, func()) {
 			t := time.NewTicker(every)
 			return t.C, t.Stop
@@ -51,6 +54,7 @@ type watcher struct {
 	db         *DB
 	wake       func(string)
 	keepalive  time.Duration
+	notified   time.Duration
 	firstPause time.Duration
 	tick       func(every time.Duration) (<-chan time.Time, func())
 	hints      func() (<-chan time.Time, func())
@@ -78,6 +82,11 @@ func (w *watcher) run(ctx context.Context, notify bool) error {
 		err := watch(ctx)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if errors.Is(err, errNotNotified) {
+			w.db.log.Warn("notifications do not come through the pooler before PostgreSQL (transaction mode?): the database is polled each second; database.notify: false says so at once")
+			watch = w.pollServer
+			continue
 		}
 		next := pause.NextBackOff()
 		w.db.log.Warn("watching the database was interrupted", "error", err, "again_in", next)

@@ -27,13 +27,14 @@ func (w *watcher) listen(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect to listen: %w", err)
 	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		conn.Close(closing)
-	}()
-	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+	defer closeConn(ctx, conn)
+	if _, err := conn.Exec(ctx, "LISTEN "+channel, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("listen: %w", err)
+	}
+	if w.db.pooled {
+		if err := w.arrives(ctx, conn); err != nil {
+			return err
+		}
 	}
 	// Only now: what commits after this look is notified.
 	sets, err := w.db.pending(ctx)
@@ -49,10 +50,14 @@ func (w *watcher) listen(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// Anybody who may connect may notify.
-		if uuid.Validate(payload) == nil && len(payload) == 36 {
-			w.wake(payload)
-		}
+		w.hear(payload)
+	}
+}
+
+// hear wakes whom a notification names. Anybody who may connect may notify.
+func (w *watcher) hear(payload string) {
+	if uuid.Validate(payload) == nil && len(payload) == 36 {
+		w.wake(payload)
 	}
 }
 

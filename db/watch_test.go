@@ -28,7 +28,7 @@ func watchWith(t *testing.T, d *DB, notify bool, hints func() (<-chan time.Time,
 	done := make(chan error)
 	go func() {
 		done <- (&watcher{
-			db: d, wake: func(id string) { w.woken <- id }, keepalive: 20 * time.Millisecond, firstPause: time.Millisecond,
+			db: d, wake: func(id string) { w.woken <- id }, keepalive: 20 * time.Millisecond, notified: 200 * time.Millisecond, firstPause: time.Millisecond,
 			tick:     func(time.Duration) (<-chan time.Time, func()) { return w.ticks, func() {} },
 			hints:    hints,
 			watching: func() { w.ready <- struct{}{} },

@@ -198,9 +198,17 @@ func (o *output) String() string {
 
 func (k *killWorld) serve(home string) *process {
 	k.t.Helper()
-	p := &process{cmd: exec.CommandContext(k.t.Context(), binary, "serve", "--config", config0(home)), gone: make(chan error, 1)}
+	return serve(k.t, home)
+}
+
+// serve starts a daemon, which ends with the test at the latest.
+func serve(t *testing.T, home string) *process {
+	t.Helper()
+	p := &process{cmd: exec.CommandContext(t.Context(), binary, "serve", "--config", config0(home)), gone: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
-	k.must(p.cmd.Start())
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
 	go func() { p.gone <- p.cmd.Wait() }()
 	return p
 }

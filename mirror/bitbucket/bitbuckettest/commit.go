@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/confmirror/confmirror/mirror"
@@ -23,10 +24,15 @@ type Change struct {
 	Mode    string // "" is ModeFile
 	Content []byte // a symlink's target, a submodule's commit
 	Delete  bool   // the file, or the directory with all below it; Path "" is everything
+	// Edit, if set, makes the content of what the branch has there; no push comes between.
+	Edit func(was []byte) []byte
 }
 
 // Write puts a regular file.
 func Write(path, content string) Change { return Change{Path: path, Content: []byte(content)} }
+
+// Edit changes a regular file as the branch has it.
+func Edit(path string, edit func(was []byte) []byte) Change { return Change{Path: path, Edit: edit} }
 
 // Remove deletes a file or a directory.
 func Remove(path string) Change { return Change{Path: path, Delete: true} }
@@ -41,7 +47,17 @@ func (r *Repo) Commit(branch string, author mirror.Signature, message string, ch
 		if err != nil {
 			return err
 		}
-		out, err := r.git(r.importStream(branch, parent, author, message, changes), "fast-import", "--quiet")
+		edited := slices.Clone(changes)
+		for i, c := range edited {
+			if c.Edit != nil {
+				was, err := r.git(nil, "cat-file", "blob", string(parent)+":"+c.Path)
+				if err != nil {
+					return err
+				}
+				edited[i].Content = c.Edit([]byte(was))
+			}
+		}
+		out, err := r.git(r.importStream(branch, parent, author, message, edited), "fast-import", "--quiet")
 		made = mirror.Hash(strings.TrimSpace(out))
 		return err
 	})
