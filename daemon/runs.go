@@ -170,6 +170,7 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 			report.EditsAgain = editsRetry // nobody knows how far it came
 		}
 		d.trees.ran(m.OrganizationID, report.EditsAgain)
+		d.sessions.ran(m.OrganizationID)
 		if session.host != nil {
 			d.judge(m, session.host, report)
 			d.reviews.ran(m, report.SyncedCommit, m.Requested > m.Covered, d.now())

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -185,6 +186,25 @@ type sessions struct {
 
 	mu   sync.Mutex
 	open map[string]*session
+	used []string // open ones that may hold much in memory, that used last at the end
+}
+
+// warmSessions is how many clones keep in memory what they read: those of the mirrors that
+// ran last. The others read it again.
+const warmSessions = 32
+
+// ran notes that a mirror's run has ended, and lets the one rest that has not run for longest.
+func (s *sessions) ran(organizationID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = slices.DeleteFunc(s.used, func(id string) bool { return id == organizationID })
+	if s.open[organizationID] != nil {
+		s.used = append(s.used, organizationID)
+	}
+	for len(s.used) > warmSessions {
+		s.open[s.used[0]].clone.Rest() // one that runs just now comes back when it ends
+		s.used = s.used[1:]
+	}
 }
 
 // acquire opens a mirror, or reuses what is open if the settings and limits are the same.
@@ -296,6 +316,7 @@ func (s *sessions) release(organizationID string) {
 	s.mu.Lock()
 	current := s.open[organizationID]
 	delete(s.open, organizationID)
+	s.used = slices.DeleteFunc(s.used, func(id string) bool { return id == organizationID })
 	s.mu.Unlock()
 	if current != nil {
 		s.trees.remove(organizationID)

@@ -204,7 +204,7 @@ func (c *Clone) openTop() (*os.Root, error) {
 func (c *Clone) release() error {
 	var errs []error
 	if c.store != nil {
-		errs = append(errs, c.store.close())
+		c.store.close()
 	}
 	for _, r := range []*os.Root{c.git, c.root} {
 		if r != nil {
@@ -250,7 +250,22 @@ func (c *Clone) usable(ctx context.Context) error {
 	case c.store == nil:
 		return cloneFault("The clone cannot be used.", errHalfCleared)
 	}
+	c.store.wake()
 	return ctx.Err()
+}
+
+// Rest gives back what an open clone holds in memory and can have again, which the next use
+// of it reads anew. It does nothing while the clone is used.
+func (c *Clone) Rest() {
+	if !c.mu.TryLock() {
+		return
+	}
+	defer c.mu.Unlock()
+	if c.closed || c.store == nil || c.upkeep != nil {
+		return
+	}
+	c.store.rest()
+	c.index = nil
 }
 
 // Stands reports whether the directories that the clone was opened on are still

@@ -139,15 +139,16 @@ func FuzzPackRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		file, err := os.CreateTemp(t.TempDir(), "")
+		dir, err := os.OpenRoot(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer file.Close()
-		if _, err := file.Write(pack); err != nil {
+		defer dir.Close()
+		if err := dir.WriteFile("pack", pack, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := &packSet{packs: []*packReader{{packIndex: x, file: file, size: int64(len(pack))}}}
+		s := &packSet{packs: []*packReader{{packIndex: x, file: &lazyFile{pool: &openPacks, dir: dir, name: "pack"}, size: int64(len(pack))}}}
+		defer s.close()
 		for _, e := range x.entries()[:min(x.count, 16)] {
 			s.read(e.id)
 			s.objectSize(e.id)

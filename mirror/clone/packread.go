@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"container/list"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,11 +22,12 @@ type packSet struct {
 	bases baseCache
 }
 
-// packReader is an open pack.
+// packReader reads one pack.
 type packReader struct {
 	packIndex
 	name  string // without extension
-	file  *os.File
+	file  *lazyFile
+	info  os.FileInfo // of the pack
 	size  int64
 	mtime time.Time // of the index
 }
@@ -57,7 +57,7 @@ func (s *packSet) refresh() {
 		}
 	}
 	for _, p := range old {
-		p.file.Close()
+		p.file.close()
 		s.bases.forget(p)
 	}
 }
@@ -71,32 +71,25 @@ func openPack(git *os.Root, name string) (*packReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := git.Open("objects/pack/" + name + ".pack")
+	pack := "objects/pack/" + name + ".pack"
+	fi, err := git.Stat(pack)
 	if err != nil {
 		return nil, err
 	}
-	fi, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &packReader{packIndex: idx, name: name, file: f, size: fi.Size()}, nil
+	return &packReader{packIndex: idx, name: name, file: &lazyFile{pool: &openPacks, dir: git, name: pack}, info: fi, size: fi.Size()}, nil
 }
 
-// stands reports whether the pack that is open is still the one of its name.
+// stands reports whether the pack is still the one of its name.
 func (p *packReader) stands(git *os.Root) bool {
-	there, err1 := git.Lstat("objects/pack/" + p.name + ".pack")
-	mine, err2 := p.file.Stat()
-	return err1 == nil && err2 == nil && os.SameFile(there, mine) && mine.Size() == p.size
+	there, err := git.Stat("objects/pack/" + p.name + ".pack")
+	return err == nil && os.SameFile(there, p.info) && there.Size() == p.size
 }
 
-func (s *packSet) close() error {
-	var errs []error
+func (s *packSet) close() {
 	for _, p := range s.packs {
-		errs = append(errs, p.file.Close())
+		p.file.close()
 	}
-	s.packs = nil
-	return errors.Join(errs...)
+	s.packs, s.bases = nil, baseCache{limit: s.bases.limit}
 }
 
 // find looks an object up; the pack that had the last one is asked first.

@@ -37,6 +37,7 @@ type store struct {
 	recent    recentBlobs
 	loose     pile
 	packCount int // of packs that may be merged
+	resting   bool
 }
 
 // pile is what there is of loose objects, about.
@@ -82,7 +83,20 @@ func (s *store) packDirTime() time.Time {
 	return fi.ModTime()
 }
 
-func (s *store) close() error { return s.packs.close() }
+func (s *store) close() { s.packs.close() }
+
+// rest gives back all memory and descriptors that can be had again, until wake.
+func (s *store) rest() {
+	s.packs.close()
+	s.trees, s.recent, s.resting = newTreeCache(), recentBlobs{}, true
+}
+
+func (s *store) wake() {
+	if s.resting {
+		s.resting = false
+		s.reopen()
+	}
+}
 
 // missingError names an object that cannot be read; it is mirror.ErrDamaged.
 type missingError struct {
