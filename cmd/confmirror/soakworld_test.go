@@ -426,21 +426,20 @@ func (m *member) sample(t *testing.T) sample {
 	return x
 }
 
-// holders counts the mirrors of each daemon that holds some.
-func (s *soak) holders() map[string]int {
+// shares are how many mirrors each of those that hold some holds.
+func (s *soak) shares() []int {
 	s.Helper()
-	rows, err := s.sql.Query("SELECT holder, count(*) FROM bitbucket_connections WHERE lease_expires_at > now() GROUP BY holder")
+	rows, err := s.sql.Query("SELECT count(*) FROM bitbucket_connections WHERE lease_expires_at > now() GROUP BY holder ORDER BY holder")
 	s.must(err)
 	defer rows.Close()
-	held := map[string]int{}
+	var shares []int
 	for rows.Next() {
-		var holder string
 		var n int
-		s.must(rows.Scan(&holder, &n))
-		held[holder] = n
+		s.must(rows.Scan(&n))
+		shares = append(shares, n)
 	}
 	s.must(rows.Err())
-	return held
+	return shares
 }
 
 // end ends a daemon as a supervisor does, which waits ten seconds.
