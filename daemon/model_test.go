@@ -26,7 +26,7 @@ func eachHistory(t *testing.T, kinds []*modelKind, play func(h *history) *tally)
 	if n := os.Getenv("CONFMIRROR_TEST_HISTORIES"); n != "" {
 		set("rapid.checks", n)
 	} else if flag.Lookup("rapid.seed").Value.String() == "0" {
-		set("rapid.checks", "50")
+		set("rapid.checks", "35")
 		set("rapid.seed", "20261122")
 	}
 	migrated.Each(t, func(t *testing.T, target dbtest.Target) {

@@ -198,13 +198,13 @@ func (o *output) String() string {
 
 func (k *killWorld) serve(home string) *process {
 	k.t.Helper()
-	return serve(k.t, home)
+	return serve(k.t, binary, home)
 }
 
 // serve starts a daemon, which ends with the test at the latest.
-func serve(t *testing.T, home string) *process {
+func serve(t *testing.T, program, home string) *process {
 	t.Helper()
-	p := &process{cmd: exec.CommandContext(t.Context(), binary, "serve", "--config", config0(home)), gone: make(chan error, 1)}
+	p := &process{cmd: exec.CommandContext(t.Context(), program, "serve", "--config", config0(home)), gone: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

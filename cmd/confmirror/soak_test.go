@@ -92,7 +92,7 @@ func (s *soak) two() (a, b *member) {
 func TestSoak(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	duration := soakFor(t)
-	s := newSoak(t, rand.New(rand.NewPCG(seed, 0)), 50, 3)
+	s := newSoak(t, rand.New(rand.NewPCG(seed, 0)), binary, 50, 3)
 	t.Logf("seed %d", seed)
 	for _, m := range s.members {
 		s.start(m)

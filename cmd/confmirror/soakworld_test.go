@@ -132,10 +132,11 @@ func (w *wire) cut() {
 // member is one of the daemons.
 type member struct {
 	*process
-	name string
-	home string
-	http string
-	wire *wire
+	name    string
+	program string
+	home    string
+	http    string
+	wire    *wire
 }
 
 // soak is several daemons on one PostgreSQL that mirror many organizations, while both
@@ -165,7 +166,7 @@ var soakEntities = []string{"ours", "theirs", "shared"}
 
 const soakToken = "a-token-that-all-daemons-share"
 
-func newSoak(t *testing.T, r *rand.Rand, organizations, daemons int) *soak {
+func newSoak(t *testing.T, r *rand.Rand, program string, organizations, daemons int) *soak {
 	s := &soak{T: t, rand: r, standIn: bitbuckettest.Start(t, bitbuckettest.Options{})}
 	target := dbtest.Postgres(t)
 	address, err := url.Parse(target)
@@ -185,7 +186,7 @@ func newSoak(t *testing.T, r *rand.Rand, organizations, daemons int) *soak {
 		s.orgs = append(s.orgs, o)
 	}
 	for i := range daemons {
-		m := &member{name: fmt.Sprintf("daemon %d", i), home: t.TempDir(), http: freeAddress(t), wire: newWire(t, address.Host)}
+		m := &member{name: fmt.Sprintf("daemon %d", i), program: program, home: t.TempDir(), http: freeAddress(t), wire: newWire(t, address.Host)}
 		through := *address
 		through.Host = m.wire.listener.Addr().String()
 		config := fmt.Sprintf(`
@@ -200,7 +201,7 @@ mirrors:
 		s.must(os.WriteFile(config0(m.home), []byte(config), 0o600))
 		s.members = append(s.members, m)
 	}
-	out, err := exec.CommandContext(t.Context(), binary, "migrate", "--config", config0(s.members[0].home)).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), program, "migrate", "--config", config0(s.members[0].home)).CombinedOutput()
 	if err != nil {
 		t.Fatalf("migrate: %v\n%s", err, out)
 	}
@@ -244,7 +245,7 @@ func (s *soak) mark() string {
 
 func (s *soak) start(m *member) {
 	s.Helper()
-	m.process = serve(s.T, m.home)
+	m.process = serve(s.T, m.program, m.home)
 }
 
 // edit makes one edit of a random entity on one of its sides.

@@ -1,0 +1,77 @@
+package main_test
+
+import (
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestUpgradedOneAfterTheOther has the version before the last change of the schema and this
+// one mirror side by side, as in a rolling upgrade. The old one goes on with the new schema,
+// and takes over when the new one dies.
+func TestUpgradedOneAfterTheOther(t *testing.T) {
+	s := newSoak(t, rand.New(rand.NewPCG(1, 2)), older(t), 6, 2)
+	first, second := s.members[0], s.members[1]
+	s.start(first)
+	s.start(second)
+	s.settle(time.Minute)
+	s.editFor(2*time.Second, 10)
+
+	s.end(first)
+	first.program = binary
+	s.start(first) // it migrates while the other one works
+	s.editFor(5*time.Second, 10)
+	s.settle(time.Minute)
+	s.judge()
+
+	s.must(first.kill())
+	first.process = nil
+	s.editFor(longerThanALease, 10)
+	s.settle(time.Minute)
+	s.judge()
+
+	s.start(first)
+	s.end(second)
+	second.program = binary
+	s.start(second)
+	s.editFor(5*time.Second, 10)
+	s.settle(time.Minute)
+	s.judge()
+	for _, m := range s.members {
+		if log := m.log.String(); strings.Contains(log, "SQLSTATE") {
+			t.Errorf("%s: %s", m.name, tail(log, 4000))
+		}
+	}
+}
+
+// older builds the version before the last migration, which the history has.
+func older(t *testing.T) string {
+	git := func(args ...string) string {
+		out, err := exec.CommandContext(t.Context(), "git", args...).Output()
+		if err != nil {
+			t.Skipf("no history to build an older version of: git %s: %v", strings.Join(args, " "), err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	top := git("rev-parse", "--show-toplevel")
+	added := git("-C", top, "log", "-1", "--format=%H", "--diff-filter=A", "--", "db/migrations/postgres")
+	if added == "" {
+		t.Skip("no history to build an older version of")
+	}
+	archive := filepath.Join(t.TempDir(), "older.tar")
+	git("-C", top, "archive", "--output", archive, added+"^")
+	source, program := t.TempDir(), filepath.Join(t.TempDir(), "confmirror")
+	for _, cmd := range []*exec.Cmd{
+		exec.CommandContext(t.Context(), "tar", "-xf", archive, "-C", source),
+		exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/confmirror"),
+	} {
+		cmd.Dir = source
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+		}
+	}
+	return program
+}
