@@ -113,3 +113,49 @@ func TestACopyIsConnectedElsewhere(t *testing.T) {
 		}
 	})
 }
+
+// A database that was brought back from a backup knows nothing of what came after it. Git
+// does: edits, new entities and deletions since then come from there, the deletions by the
+// brake; nothing of git is undone.
+func TestRestoredFromABackup(t *testing.T) {
+	eachWorld(t, nil, func(w *world) {
+		for i := range 20 {
+			w.insert("commands", "slug", quote(fmt.Sprintf("old-%02d", i)), "name", "'Old'", "prompt", "'p'")
+		}
+		w.insert("commands", "slug", "'greet'", "name", "'Greet'", "prompt", "'Hello'")
+		w.synced()
+		w.stop()
+		c := w.copied() // the backup
+		w.openDatabase()
+		w.config.Sync.DeleteLimit.Count, w.config.Sync.DeleteLimit.Percent = 100, 100
+		w.start()
+		w.exec("UPDATE commands SET prompt = 'Edited after the backup' WHERE slug = 'greet'")
+		w.insert("commands", "slug", "'late'", "name", "'Late'", "prompt", "'of its own'")
+		w.synced()
+		w.exec("DELETE FROM commands WHERE slug LIKE 'old-%%'")
+		w.synced()
+		w.commit(bitbuckettest.Write("commands/pushed.json", `{"slug":"pushed","name":"Pushed","prompt":"of git"}`))
+		w.synced()
+		want, head := w.files(), w.commits()
+		if len(want) != 3 {
+			t.Fatalf("%d files", len(want))
+		}
+		w.stop()
+
+		c.start()
+		if status, body := c.call("POST", "mirror/resume", object{"confirm_copy": true}); status != http.StatusOK {
+			t.Fatalf("%d %v", status, body)
+		}
+		c.eventually("what came after the backup is back", func() bool {
+			return c.query("SELECT prompt FROM commands WHERE slug = 'greet'") == "Edited after the backup" &&
+				c.query("SELECT count(*) FROM commands WHERE slug IN ('late', 'pushed') AND deleted_at IS NULL") == "2"
+		})
+		c.eventually("the deletions are held", func() bool { return c.mirror()["state"] == "held" })
+		if n := c.query("SELECT count(*) FROM commands WHERE slug LIKE 'old-%%' AND deleted_at IS NULL"); n != "20" {
+			t.Errorf("%s of the 20 rows are there", n)
+		}
+		if len(c.files()) != len(want) || len(c.commits()) != len(head) {
+			t.Errorf("the branch was changed: %d files, %d commits", len(c.files()), len(c.commits()))
+		}
+	})
+}
