@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/confmirror/confmirror/configs"
 	"github.com/confmirror/confmirror/daemon/panel"
@@ -72,6 +74,7 @@ type Daemon struct {
 	notifications *notifications
 	atWork        chan struct{} // see mirror.Runner
 	registry      *prometheus.Registry
+	tracer        trace.Tracer
 	holder        string
 	setting       *setting
 	reloading     sync.Mutex // one configuration after another is taken up
@@ -82,7 +85,7 @@ type Daemon struct {
 
 // New makes a daemon. Nothing runs before Run.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), reviews: newReviews(), health: newHealth(), atWork: make(chan struct{}, atWork), now: o.Now, setting: newSetting(o.Config, o.AdminToken)}
+	d := &Daemon{o: o, log: o.Logger, db: o.DB, registry: prometheus.NewRegistry(), holder: passerby(), errands: newErrands(), verdicts: newVerdicts(), deliveries: newDeliveries(), webhooks: newWebhooks(), reviews: newReviews(), health: newHealth(), atWork: make(chan struct{}, atWork), now: o.Now, setting: newSetting(o.Config, o.AdminToken), tracer: noop.Tracer{}}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -126,6 +129,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return fmt.Errorf("data_dir %s: %w", d.config().DataDir, err)
 	}
 	defer own.release()
+	tracer, endTraces, err := newTracer(ctx, d.o.Version, d.log)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	d.tracer = tracer
+	d.connector.trace(tracer)
 	d.holder, d.leases.holder = own.holder, own.holder
 	_, d.webhooks.port, _ = net.SplitHostPort(listener.Addr().String())
 	if err := d.takeUpMirrors(ctx); err != nil {
@@ -176,6 +186,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	final, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	d.leases.release(final)
+	endTraces(final)
 	return nil
 }
 

@@ -165,7 +165,15 @@ func (d *Daemon) runMirror(ctx context.Context, m *mirror.Mirror, t *trouble, n 
 			req.PullRequests, req.LookAtPullRequest = session.host, asked
 		}
 		req.Edits = n.Full || d.trees.due(m.OrganizationID, req.Look)
-		report, err = d.runner(c).Run(ctx, m, session.clone, req)
+		traced := d.traceRun(ctx, m, req)
+		runner := d.runner(c)
+		publish := runner.Progress
+		runner.Progress = func(p mirror.Progress) {
+			traced.progress(p)
+			publish(p)
+		}
+		report, err = runner.Run(traced.ctx, m, session.clone, req)
+		traced.end(report, err)
 		if err != nil && req.Edits {
 			report.EditsAgain = editsRetry // nobody knows how far it came
 		}

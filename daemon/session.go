@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/confmirror/confmirror/mirror"
 	"github.com/confmirror/confmirror/mirror/bitbucket"
@@ -48,6 +49,12 @@ func NewConnector(version string) *Connector {
 func (c *Connector) count(registry prometheus.Registerer) {
 	metered := newMeter(c.transport, registry)
 	c.git.Transport, c.rest.Transport = metered, metered
+}
+
+// trace has requests of runs traced. It comes before the first one.
+func (c *Connector) trace(tracer trace.Tracer) {
+	traced := &tracedTransport{c.git.Transport, tracer}
+	c.git.Transport, c.rest.Transport = traced, traced
 }
 
 func (c *Connector) remote(s mirror.Settings) (remote, error) {
